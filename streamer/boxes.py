@@ -1,0 +1,64 @@
+"""Boxes as arrays: padding, clipping, and unions without double counting."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+from numpy.typing import NDArray
+
+Boxes = NDArray[np.int32]
+"""int32 ``[R, 4]``: x0, y0, x1, y1 in whole pixels, x1 and y1 exclusive, inside the frame, none empty."""
+
+
+def whole(width: int, height: int) -> Boxes:
+    """Return the one box that covers a frame of ``width`` x ``height`` pixels."""
+    return np.array([[0, 0, width, height]], np.int32)
+
+
+def pad(boxes: NDArray[np.float32], width: int, height: int, padding: float) -> Boxes:
+    """Grow boxes, round them outwards to whole pixels and clip them to the frame.
+
+    Args:
+        boxes: float32 ``[N, 4]``: x0, y0, x1, y1 in pixels; finite, but may reach off the frame.
+        width: of the frame, in pixels.
+        height: of the frame, in pixels.
+        padding: how far each side moves out, as a share of the box's width or height.
+
+    Returns:
+        int32 ``[R, 4]`` with R ≤ N: those that are not empty after clipping. A box thinner than a pixel
+        that lies on the frame still covers the pixel it lies on.
+    """
+    if len(boxes) == 0:
+        return np.zeros((0, 4), np.int32)
+    exact = boxes.astype(np.float64)
+    margin = padding * np.maximum(exact[:, 2:] - exact[:, :2], 0.0)
+    limit = np.array([width, height], np.float64)
+    start = np.clip(np.floor(exact[:, :2] - margin), 0.0, limit)
+    end = np.clip(np.ceil(exact[:, 2:] + margin), 0.0, limit)
+    padded = np.concatenate([start, end], axis=1).astype(np.int32)
+    return padded[(padded[:, 2] > padded[:, 0]) & (padded[:, 3] > padded[:, 1])]
+
+
+def disjoint(boxes: Boxes) -> Boxes:
+    """Cut the union of boxes into boxes that do not overlap, so that sums over it count each pixel once.
+
+    Args:
+        boxes: int32 ``[R, 4]``.
+
+    Returns:
+        int32 ``[D, 4]`` that cover exactly the same pixels.
+    """
+    if len(boxes) < 2:
+        return boxes
+    # between two neighbouring edges nothing begins or ends: each horizontal band is a set of intervals
+    edges = np.unique(boxes[:, [1, 3]])
+    pieces: list[tuple[int, int, int, int]] = []
+    for top, bottom in itertools.pairwise(edges.tolist()):
+        band = boxes[(boxes[:, 1] <= top) & (boxes[:, 3] >= bottom)]
+        end = -1
+        for x0, x1 in sorted((int(box[0]), int(box[2])) for box in band):
+            if x1 > end:
+                pieces.append((max(x0, end), top, x1, bottom))
+                end = x1
+    return np.array(pieces, np.int32)

@@ -1,0 +1,224 @@
+"""One camera while it runs: its source, its credits, its outputs, and what became of its frames."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections import Counter
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from streamer import source
+from streamer.address import mask
+from streamer.channel import Channel, Credits, Stop, Worker
+from streamer.config import CameraConfig
+from streamer.errors import StreamerError
+from streamer.frame import AudioPacket, End, Frame, Marker, Metrics, Result
+from streamer.sink.outlet import Outlet
+
+logger = logging.getLogger(__name__)
+
+FILE_CREDITS = 8
+"""Frames of a file in flight: enough that every thread has one to work on and one waiting."""
+
+LIVE_CREDITS = 6
+"""Frames of a live camera in flight: the fewer, the fresher; with fewer, every network hiccup drops some."""
+
+MOST_ORPHANS = 500
+"""Audio packets kept of frames that were dropped, until a frame goes through: about ten seconds."""
+
+
+@dataclass(slots=True)
+class Books:
+    """What became of a camera's frames."""
+
+    written: int = 0
+    """Frames that reached all outputs."""
+    dropped: Counter[str] = field(default_factory=Counter)
+    """Frames that were read but did not reach all outputs, by cause."""
+    hidden_whole: Counter[str] = field(default_factory=Counter)
+    """Frames of ``written`` that are hidden whole because something failed, by cause."""
+    psnr: dict[str, tuple[float, int]] = field(default_factory=dict)
+    """Sum in dB and count of the finite values, by name of the metric."""
+    latency_ms: float = 0.0
+    """From decoding to written, of the last frame."""
+
+    def enter(self, result: Result, latency_ms: float) -> None:
+        """Count a written frame."""
+        self.written += 1
+        self.latency_ms = latency_ms
+        if result.failure is not None:
+            self.hidden_whole[result.failure] += 1
+        for metric in fields(Metrics):
+            value = getattr(result.metrics, metric.name)
+            if value is not None and math.isfinite(value):
+                total, count = self.psnr.get(metric.name, (0.0, 0))
+                self.psnr[metric.name] = (total + value, count + 1)
+
+    def mean(self, metric: str) -> float | None:
+        """Return the mean of the finite values of a metric in dB; None where there is none."""
+        total, count = self.psnr.get(metric, (0.0, 0))
+        return total / count if count else None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A camera has ended and everything of it is written."""
+
+    camera: Camera
+
+
+class Camera:
+    """A camera while it runs.
+
+    Its source's thread takes a credit for each frame and puts it into the intake that all cameras share; the
+    device thread hands each result to the outlet; what is written goes to the reader of the run, who gives
+    the credit back. A camera that fails stops reading and finishes its files, and nobody else notices.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        config: CameraConfig,
+        intake: Channel[Frame | Marker],
+        results: Channel[Result | Done],
+        most_in_flight: int | None = None,
+    ) -> None:
+        """Start the camera.
+
+        Args:
+            name: its key in the configuration.
+            config: all that applies to it.
+            intake: takes its frames and markers, and at last one ``End``.
+            results: takes what is written, and at last one ``Done``.
+            most_in_flight: number of credits; None takes what suits the kind of source.
+        """
+        self.name = name
+        self.config = config
+        self.live = source.is_live(config.source)
+        self.stats = source.SourceStats()
+        self.books = Books()
+        self.error: BaseException | None = None
+        self.expected: int | None = None
+        """How many frames the source will give in all; None while nobody knows."""
+        self.started_at = time.monotonic()
+        self.ended_at: float | None = None
+        self.credits = Credits(most_in_flight or (LIVE_CREDITS if self.live else FILE_CREDITS))
+        self._intake = intake
+        self._results = results
+        self._stop = Stop()
+        self._orphans: tuple[AudioPacket, ...] = ()
+        self._dropped_said_at = 0.0
+        self._dropped_since = 0
+        self.outlet = Outlet(name, config, self._written, self._lost, self.fail, self._closed)
+        self._reader = Worker(f"{name}: source", self._read, self.fail)
+
+    def stop(self) -> None:
+        """Ask the source to end; what is in flight is still written."""
+        self._stop.set()
+        self.credits.cancel()
+
+    def fail(self, error: BaseException) -> None:
+        """End this camera alone, and say why."""
+        if self.error is None:
+            self.error = error
+            logger.error("%s: %s", self.name, _one_line(error))
+            logger.debug("details", exc_info=error)
+        self.stop()
+
+    def summary(self) -> dict[str, Any]:
+        """Return what became of its frames, as JSON can hold it."""
+        seconds = (self.ended_at or time.monotonic()) - self.started_at
+        means = {f"{metric.name}_db": self.books.mean(metric.name) for metric in fields(Metrics)}
+        return {
+            "source": mask(self.config.source),
+            "frames_read": self.stats.frames,
+            "frames_written": self.books.written,
+            "frames_dropped": dict(self.books.dropped),
+            "frames_hidden_whole": dict(self.books.hidden_whole),
+            "corrupt_packets": self.stats.corrupt,
+            "retimed_frames": self.stats.retimed,
+            "reconnects": self.stats.reconnects,
+            "audio_packets_dropped": self.stats.audio_dropped,
+            "seconds": seconds,
+            "fps": self.books.written / max(seconds, 1e-3),
+            **means,
+            "error": None if self.error is None else _one_line(self.error),
+        }
+
+    def join(self) -> None:
+        """Wait for the threads."""
+        self._reader.join()
+        self.outlet.join()
+
+    # the source's thread
+
+    def _read(self) -> None:
+        end = End(self.name)
+        try:
+            for item in source.read(self.name, self.config, self._stop, self.stats):
+                if isinstance(item, End):
+                    end = item
+                elif not isinstance(item, Frame):
+                    self._intake.put(item)
+                elif not self._admit(item):
+                    break
+        finally:
+            self._intake.put(end)
+
+    def _admit(self, frame: Frame) -> bool:
+        """Let a frame in, within the credits; False when nobody reads any more."""
+        self.expected = frame.stream.frames
+        if not self.live:
+            if self.credits.take():
+                self._intake.put(frame)
+                return True
+            self.books.dropped["stopped"] += 1
+            return False
+        if self._orphans:
+            frame = replace(frame, audio=self._orphans + frame.audio)
+            self._orphans = ()
+        if self.credits.try_take():
+            self._intake.put(frame)
+        elif self._intake.put_in_place(frame, self._is_own_frame, _inherit_audio) is not None:
+            # the oldest frame that no stage has begun with made room
+            self._drop("processing is behind")
+        else:
+            self._orphans = frame.audio[-MOST_ORPHANS:]
+            self._drop("output is behind")
+        return True
+
+    def _is_own_frame(self, item: Frame | Marker) -> bool:
+        return isinstance(item, Frame) and item.camera == self.name
+
+    def _drop(self, cause: str) -> None:
+        self.books.dropped[cause] += 1
+        self._dropped_since += 1
+        now = time.monotonic()
+        if now - self._dropped_said_at >= 1.0:
+            logger.warning("%s: dropped %d frame(s), %s", self.name, self._dropped_since, cause)
+            self._dropped_said_at, self._dropped_since = now, 0
+
+    # the outlet's threads
+
+    def _written(self, result: Result, latency_ms: float) -> None:
+        self.books.enter(result, latency_ms)
+        self._results.put(result)
+
+    def _lost(self, result: Result) -> None:
+        self.books.dropped["output failed"] += 1
+
+    def _closed(self) -> None:
+        self.ended_at = time.monotonic()
+        self._results.put(Done(self))
+
+
+def _one_line(error: BaseException) -> str:
+    return str(error) if isinstance(error, StreamerError) else f"{type(error).__name__}: {error}"
+
+
+def _inherit_audio(dropped: Frame | Marker, following: Frame | Marker) -> Frame | Marker:
+    assert isinstance(dropped, Frame)  # noqa: S101, only frames are asked to make room
+    assert isinstance(following, Frame)  # noqa: S101
+    return replace(following, audio=(dropped.audio + following.audio)[-MOST_ORPHANS:])

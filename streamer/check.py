@@ -1,0 +1,68 @@
+"""`streamer check`: what would run, found out without running it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from streamer import detect, restore, source
+from streamer.address import mask
+from streamer.config import load
+from streamer.device import resolve
+from streamer.errors import StreamerError
+
+
+def check(path: Path, device: str | None = None) -> bool:
+    """Validate a configuration, load its models, probe its sources, and print what was found.
+
+    Args:
+        path: of the YAML file.
+        device: instead of the file's.
+
+    Returns:
+        Whether every source can be read.
+
+    Raises:
+        ConfigError: the configuration is wrong or a model cannot be had.
+    """
+    config = load(path, device=device)
+    cameras = config.cameras
+    found = resolve(config.device)
+    first = next(iter(cameras.values()))
+    detector = detect.load(
+        first.detect, found, classes=first.detect.classes, threshold=first.detect.threshold
+    )
+    for settings in {camera.restore for camera in cameras.values()} - {None}:
+        if settings is not None:
+            restore.load(settings, found)
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in ("camera", "source", "picture", "frames", "audio", "classes", "restore", "output"):
+        table.add_column(column, overflow="fold")
+    good = True
+    for name, camera in cameras.items():
+        try:
+            stream = source.probe(camera)
+        except StreamerError as error:
+            good = False
+            table.add_row(name, mask(camera.source), Text(str(error), style="red"))
+            continue
+        rate = f" at {float(stream.rate):.4g} fps" if stream.rate else ""
+        table.add_row(
+            name,
+            mask(camera.source),
+            f"{stream.width}x{stream.height}{rate}",
+            "live" if stream.live else str(stream.frames or "?"),
+            f"{stream.audio.codec} {stream.audio.sample_rate} Hz" if stream.audio else "none",
+            f"{', '.join(camera.detect.classes)} from {camera.detect.threshold:g}",
+            "off" if camera.restore is None else f"{camera.restore.model}, {camera.restore.mode}",
+            "off" if camera.output is None else str(Path(camera.output.directory) / name),
+        )
+    console = Console()
+    if not console.is_terminal:
+        console.width = 200
+    console.print(table)
+    console.print(f"device {found}, detector {detector.name} on {detector.engine}")
+    return good

@@ -1,0 +1,388 @@
+"""The YAML file as typed, validated objects; every error names the file, the key and what was expected."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+
+from streamer.address import mask
+from streamer.errors import ConfigError
+
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "two-wheeler": ("bicycle", "motorcycle"),
+    "vehicle": ("bicycle", "car", "motorcycle", "bus", "truck"),
+}
+"""Names that stand for several of COCO's classes."""
+
+STREET = ("person", "bicycle", "car", "motorcycle", "bus", "truck")
+"""What is looked for when ``detect.classes`` is not given."""
+
+COCO = (
+    "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat", "traffic light",
+    "fire hydrant", "stop sign", "parking meter", "bench", "bird", "cat", "dog", "horse", "sheep", "cow",
+    "elephant", "bear", "zebra", "giraffe", "backpack", "umbrella", "handbag", "tie", "suitcase", "frisbee",
+    "skis", "snowboard", "sports ball", "kite", "baseball bat", "baseball glove", "skateboard", "surfboard",
+    "tennis racket", "bottle", "wine glass", "cup", "fork", "knife", "spoon", "bowl", "banana", "apple",
+    "sandwich", "orange", "broccoli", "carrot", "hot dog", "pizza", "donut", "cake", "chair", "couch",
+    "potted plant", "bed", "dining table", "toilet", "tv", "laptop", "mouse", "remote", "keyboard",
+    "cell phone", "microwave", "oven", "toaster", "sink", "refrigerator", "book", "clock", "vase",
+    "scissors", "teddy bear", "hair drier", "toothbrush",
+)  # fmt: skip
+"""COCO's 80 class names, in the order that its 80-class detectors use."""
+
+NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_. -]{0,98}[A-Za-z0-9_-])?")
+"""What a camera's name looks like: it becomes the name of a folder."""
+
+
+class Section(BaseModel):
+    """A part of the file: immutable, strict about types, and without unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+def _as_tuple(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+class DetectConfig(Section):
+    """How objects are found."""
+
+    model: str = "bundled"
+    """``bundled``, the name of a torchvision detector, or the path of an ONNX file."""
+    weights: str = "default"
+    """For a torchvision detector: ``default``, or the path of a file with its state dict."""
+    classes: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = Field(default=STREET, min_length=1)
+    """COCO names, or the groups ``vehicle`` and ``two-wheeler``; groups are resolved on loading."""
+    threshold: float = Field(default=0.25, ge=0.0, le=1.0)
+    """The score from which on a detection counts."""
+
+    @field_validator("classes")
+    @classmethod
+    def _known_classes(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        resolved: dict[str, None] = {}
+        for name in names:
+            if name not in COCO and name not in GROUPS:
+                raise ValueError(f"unknown class {name!r}{_suggest(name, [*COCO, *GROUPS])}")
+            resolved.update(dict.fromkeys(GROUPS.get(name, (name,))))
+        return tuple(resolved)
+
+
+class BlurConfig(Section):
+    """How what was found is hidden."""
+
+    method: Literal["gaussian"] = "gaussian"
+    """The only one so far."""
+    strength: float = Field(default=0.1, gt=0.0, le=2.0)
+    """Standard deviation of the Gaussian as a share of the region's height."""
+    floor: float = Field(default=4.0, gt=0.0, le=500.0)
+    """The least standard deviation, in pixels."""
+    kernel: int | None = Field(default=None, ge=3, le=999)
+    """A fixed kernel of so many pixels (odd) instead of ``strength``: the reference uses 51."""
+    padding: float = Field(default=0.05, ge=0.0, le=2.0)
+    """How far a box is grown on each side, as a share of its width and height."""
+    edge: Literal["soft", "hard"] = "soft"
+    """``soft`` fades out over some pixels outside the padded box; inside nothing differs."""
+
+    @field_validator("kernel")
+    @classmethod
+    def _odd_kernel(cls, kernel: int | None) -> int | None:
+        if kernel is not None and kernel % 2 == 0:
+            raise ValueError(f"a kernel has an odd number of pixels, {kernel} is even")
+        return kernel
+
+
+class RestoreConfig(Section):
+    """How a picture is computed from the blurred one."""
+
+    model: str = "bundled"
+    """``bundled``, which means ``bundled:deblur``, or the path of a model file that ``trainer`` wrote."""
+    mode: Literal["regions", "frame"] = "regions"
+    """``regions`` works on what is hidden alone, ``frame`` on the whole picture."""
+
+
+class OutputConfig(Section):
+    """Where and how results are written."""
+
+    directory: str = "out"
+    """Each camera gets a folder of its name in here; relative to where the command runs."""
+    preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow"] = "ultrafast"
+    """x264's trade of time for size."""
+    crf: int = Field(default=23, ge=0, le=51)
+    """x264's constant rate factor: less is better and larger."""
+    restored_audio: bool = False
+    """Whether the restored video carries the audio too; the blurred one always does."""
+
+
+def _off(value: object) -> object:
+    """Read YAML's ``off``, which arrives as false (or as a word in quotes), as None."""
+    return None if value is False or value == "off" else value
+
+
+class Settings(Section):
+    """What stands at the top level as defaults and what a camera may override."""
+
+    detect: DetectConfig = DetectConfig()
+    blur: BlurConfig = BlurConfig()
+    restore: Annotated[RestoreConfig | None, BeforeValidator(_off)] = RestoreConfig()
+    """None (``off`` in the file) where nothing is restored."""
+    output: Annotated[OutputConfig | None, BeforeValidator(_off)] = OutputConfig()
+    """None (``off`` in the file) where no files are written and results only go to the Python caller."""
+
+
+class CameraConfig(Settings):
+    """One camera with everything that applies to it: the defaults of the top level, overridden."""
+
+    source: str = Field(min_length=1)
+    """``rtsp://…``, a file, a folder of footage, or a folder of numbered images."""
+    transport: Literal["tcp", "udp"] = "tcp"
+    """What RTSP runs over."""
+    timeout: float = Field(default=10.0, gt=0.0, le=600.0)
+    """Seconds after which opening or reading a live source counts as failed."""
+    fps: float = Field(default=25.0, gt=0.0, le=1000.0)
+    """Pictures per second of a folder of numbered images, which has no time of its own."""
+
+
+class Config(Section):
+    """The whole file."""
+
+    version: Literal[1] = 1
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    """``auto``, ``cpu``, ``cuda`` or ``cuda:N``."""
+    cameras: dict[str, CameraConfig] = Field(min_length=1)
+    """By name, each with the defaults merged in."""
+
+    @field_validator("cameras")
+    @classmethod
+    def _names(cls, cameras: dict[str, CameraConfig]) -> dict[str, CameraConfig]:
+        seen: dict[str, str] = {}
+        for name in cameras:
+            if not NAME.fullmatch(name) or ".." in name:
+                raise ValueError(
+                    f"camera name {name!r} cannot be a folder's name: "
+                    "use letters, digits, '_', '-', '.' and spaces"
+                )
+            # two folders that differ in case alone are one folder on macOS and Windows
+            if (other := seen.setdefault(name.casefold(), name)) != name:
+                raise ValueError(f"camera names {other!r} and {name!r} differ in case alone")
+        return cameras
+
+
+PER_RUN = (("detect", "model"), ("detect", "weights"))
+"""Keys of those sections that hold for all cameras, since they share one detector."""
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader that refuses a key given twice, which YAML's own would silently let win."""
+
+
+def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Hashable, Any]:
+    seen: set[Hashable] = set()
+    for key_node, _ in node.value:
+        key = loader.construct_object(key_node, deep=True)
+        if isinstance(key, Hashable) and key in seen:
+            raise ConfigError(f"line {key_node.start_mark.line + 1}: key {key!r} is given twice")
+        seen.add(key)
+    return loader.construct_mapping(node, deep=True)
+
+
+_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML mapping, refusing repeated keys.
+
+    Raises:
+        ConfigError: the file is missing, unreadable, not YAML, or not a mapping.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read as text: {error}") from error
+    try:
+        data = yaml.load(text, Loader=_Loader)  # noqa: S506, a SafeLoader
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}: " if mark else ""
+        raise ConfigError(f"{path}: {where}not valid YAML: {getattr(error, 'problem', error)}") from None
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}: expected keys and values, found {_kind(data)}")
+    return data
+
+
+def substitute(value: Any, environment: Mapping[str, str], key: str = "") -> Any:
+    """Replace ``${NAME}`` in every string of ``value`` by the environment's.
+
+    Raises:
+        ConfigError: a variable is not set; names it and the key.
+    """
+    if isinstance(value, dict):
+        return {k: substitute(v, environment, f"{key}.{k}" if key else str(k)) for k, v in value.items()}
+    if isinstance(value, list):
+        return [substitute(v, environment, f"{key}[{i}]") for i, v in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+
+    def lookup(match: re.Match[str]) -> str:
+        if match[1] not in environment:
+            raise ConfigError(f"{key}: the environment variable {match[1]} is not set")
+        return environment[match[1]]
+
+    return re.sub(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}", lookup, value)
+
+
+def load(
+    path: Path,
+    *,
+    sources: Mapping[str, str] | None = None,
+    device: str | None = None,
+    environment: Mapping[str, str] = os.environ,
+) -> Config:
+    """Read and validate a configuration file.
+
+    Args:
+        path: of the YAML file.
+        sources: cameras by name that replace the file's, with the file's defaults.
+        device: replaces the file's.
+        environment: where ``${NAME}`` is looked up.
+
+    Raises:
+        ConfigError: anything about it is wrong; one line with the file, the key and what was expected.
+    """
+    data = read_yaml(path)
+    try:
+        return parse(data, sources=sources, device=device, environment=environment)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def parse(
+    given: Mapping[str, Any],
+    *,
+    sources: Mapping[str, str] | None = None,
+    device: str | None = None,
+    environment: Mapping[str, str] = os.environ,
+) -> Config:
+    """Validate a configuration that is already a mapping, as the YAML file would give it.
+
+    Args:
+        given: keys and values.
+        sources: as in ``load``.
+        device: as in ``load``.
+        environment: as in ``load``.
+
+    Raises:
+        ConfigError: as ``load``, without the file's name.
+    """
+    data = dict(given)
+    if device is not None:
+        data["device"] = device
+    if sources:
+        data.pop("cameras", None)  # what is replaced may name variables that are not set
+    data = substitute(data, environment)
+    if sources:
+        data["cameras"] = {name: {"source": source} for name, source in sources.items()}
+    own_keys = ("version", "device", "cameras")
+    if "version" not in data:
+        raise ConfigError("version: is missing; this program reads `version: 1`")
+    defaults = {key: value for key, value in data.items() if key not in own_keys}
+    # the defaults are checked on their own first, so that an error names the top level, not a camera
+    validate(Settings, defaults, also=own_keys)
+    cameras = data.get("cameras")
+    if not isinstance(cameras, dict) or not cameras:
+        raise ConfigError("cameras: expected at least one, such as `gate: {source: gate.mp4}`")
+    merged = {}
+    for name, camera in cameras.items():
+        if not isinstance(camera, dict):
+            raise ConfigError(
+                f"cameras.{name}: expected keys such as `source: gate.mp4`, found {_kind(camera)}"
+            )
+        for section, key in PER_RUN:
+            if isinstance(camera.get(section), dict) and key in camera[section]:
+                raise ConfigError(
+                    f"cameras.{name}.{section}.{key}: all cameras share one; set it at the top level"
+                )
+        merged[str(name)] = _merge(defaults, camera)
+    return validate(Config, {**{key: data[key] for key in own_keys if key in data}, "cameras": merged})
+
+
+def _merge(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    merged = {**defaults, **own}
+    for key, value in own.items():
+        if isinstance(value, dict) and isinstance(defaults.get(key), dict):
+            merged[key] = {**defaults[key], **value}
+    return merged
+
+
+S = TypeVar("S", bound=Section)
+
+
+def validate(model: type[S], data: Mapping[str, Any], also: tuple[str, ...] = ()) -> S:
+    """Build ``model`` from ``data``.
+
+    Args:
+        model: the section to build.
+        data: what the file says.
+        also: further keys that are known at this level, for the message about an unknown one.
+
+    Raises:
+        ConfigError: one line that names the first wrong key and what was expected there.
+    """
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        # a mistyped key says more than the one that is missing for it
+        first = min(error.errors(), key=lambda each: each["type"] == "missing")
+        # unions add the tried type to the path, which is no key of the file
+        path = [part for part in first["loc"] if not (isinstance(part, str) and part.endswith("]"))]
+        where = ".".join(str(part) for part in path)
+        if first["type"] == "extra_forbidden":
+            known = [*also, *_known_keys(model, path[:-1])]
+            found = f"unknown key{_suggest(str(path[-1]), known)}; known here: {', '.join(known)}"
+        elif first["type"] == "missing":
+            found = "is missing"
+        elif first["type"] == "value_error":
+            found = str(first["ctx"]["error"])
+        elif first["type"] in ("model_type", "dict_type"):
+            found = f"expected keys and values, found {_kind(first['input'])}"
+        elif first["type"] == "string_pattern_mismatch" and where == "device":
+            found = f"expected auto, cpu, cuda or cuda:N, found {_kind(first['input'])}"
+        else:
+            message = first["msg"].replace("Input should be", "expected").replace("a valid tuple", "a list")
+            found = f"{message}, found {_kind(first['input'])}"
+        raise ConfigError(f"{where}: {found}") from None
+
+
+def _known_keys(model: type[BaseModel], path: list[Any]) -> list[str]:
+    """Names of the keys at ``path`` below ``model``."""
+    here: type[BaseModel] = model
+    for part in path:
+        if part not in here.model_fields:  # a camera's name
+            here = CameraConfig
+            continue
+        candidates = [here.model_fields[part].annotation, *get_args(here.model_fields[part].annotation)]
+        here = next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), here)
+    return list(here.model_fields)
+
+
+def _suggest(name: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def _kind(value: object) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, dict | list):
+        return "keys and values" if isinstance(value, dict) else "a list"
+    return mask(repr(value))

@@ -1,0 +1,100 @@
+"""Finding objects: one interface, and the detector that a configuration names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from streamer.config import DetectConfig
+from streamer.errors import ConfigError, ModelError
+from streamer.frame import Detections
+
+MODELS = "STREAMER_MODELS"
+"""The environment variable that names the folder with the file that ``bundled`` means for now."""
+
+
+class Detector(Protocol):
+    """What finds objects in pictures. It may be used by any one thread at a time."""
+
+    name: str
+    """What users know it by, such as ``yolox_nano.onnx``."""
+    engine: str
+    """What runs it, such as ``onnxruntime 1.31.1 (CPU, 1 thread)``."""
+    batch_size: int
+    """How many pictures at once it works best on; any number is right."""
+
+    def detect(self, images: Sequence[torch.Tensor]) -> list[Detections]:
+        """Find objects.
+
+        Args:
+            images: uint8 ``[H, W, 3]``, RGB, of any sizes, on the device given at loading.
+
+        Returns:
+            One for each image, best score first: all objects of the classes and from the score on that
+            were given at loading.
+
+        Raises:
+            ValueError: the network returned what is not a number.
+        """
+        ...
+
+
+def load(config: DetectConfig, device: torch.device, *, classes: Sequence[str], threshold: float) -> Detector:
+    """Load the detector that ``config`` names.
+
+    Args:
+        config: names the model and its weights; its classes and threshold are not read here.
+        device: where the pictures are.
+        classes: COCO names to look for: those of all cameras.
+        threshold: the least score to return: the least of all cameras.
+
+    Raises:
+        ModelError: there is no such model, its file is missing, damaged or of another kind, or it does not
+            know one of the classes.
+        ConfigError: weights are named for a model that has its own.
+    """
+    # each engine takes seconds to import, so that only the one that is used is
+    if config.model == "bundled" or config.model.lower().endswith(".onnx"):
+        if config.weights != "default":
+            raise ConfigError(
+                f"detect.weights: only torchvision's detectors take weights, {config.model} has its own"
+            )
+        from streamer.detect import onnx
+
+        path = bundled_path() if config.model == "bundled" else Path(config.model)
+        return onnx.load(path, device, classes=classes, threshold=threshold)
+    from streamer.detect import zoo
+
+    return zoo.load(config.model, config.weights, device, classes=classes, threshold=threshold)
+
+
+def bundled_path() -> Path:
+    """Return the path of the file that ``detect.model: bundled`` means.
+
+    Raises:
+        ModelError: it is not there; says where to put it.
+    """
+    folder = os.environ.get(MODELS)
+    if not folder:
+        raise ModelError(
+            f"detect.model: bundled: put yolox_nano.onnx into a folder and set ${MODELS} to that folder, "
+            "or name a torchvision detector or an .onnx file"
+        )
+    path = Path(folder) / "yolox_nano.onnx"
+    if not path.is_file():
+        raise ModelError(
+            f"detect.model: bundled: {path} is not there (${MODELS} names its folder); put it there, "
+            "or name a torchvision detector or an .onnx file"
+        )
+    return path
+
+
+def select(detections: Detections, config: DetectConfig) -> Detections:
+    """Return those of ``detections`` that one camera's classes and threshold ask for."""
+    named = np.array([label in config.classes for label in detections.labels], bool)
+    return detections.keep(named & (detections.scores >= config.threshold))

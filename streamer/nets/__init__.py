@@ -1,0 +1,55 @@
+"""The networks, by name.
+
+No training code lives here: ``trainer`` and ``streamer`` build the same network from the same options.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from streamer.config import Section, validate
+from streamer.errors import ModelError
+from streamer.nets import autoencoder, unet
+from streamer.nets.network import Network
+
+__all__ = ["NAMES", "Network", "build", "options"]
+
+_NETWORKS: Mapping[str, tuple[type[Section], type[Network]]] = {
+    "autoencoder": (autoencoder.Options, autoencoder.Autoencoder),
+    "unet": (unet.Options, unet.UNet),
+}
+
+NAMES = tuple(_NETWORKS)
+"""The networks that ``build`` knows."""
+
+
+def options(name: str, config: Mapping[str, Any]) -> Section:
+    """Check a network's options and fill in their defaults.
+
+    Args:
+        name: one of ``NAMES``.
+        config: the options by key, as a YAML file or a model file's header has them.
+
+    Raises:
+        ModelError: there is no such network.
+        ConfigError: an option is unknown or wrong; names its key.
+    """
+    if name not in _NETWORKS:
+        raise ModelError(f"unknown network {name!r}; known are {', '.join(NAMES)}")
+    return validate(_NETWORKS[name][0], config)
+
+
+def build(name: str, config: Mapping[str, Any]) -> Network:
+    """Make a network with fresh weights.
+
+    Args:
+        name: one of ``NAMES``.
+        config: its options by key; those not given have their defaults.
+
+    Raises:
+        ModelError: there is no such network.
+        ConfigError: an option is unknown or wrong; names its key.
+    """
+    checked = options(name, config)
+    return _NETWORKS[name][1](checked)

@@ -1,0 +1,267 @@
+"""Joins the rooms: the whole assembly, in the order in which a frame travels, and a run of it."""
+
+from __future__ import annotations
+
+import logging
+import platform
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from importlib import metadata
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+import cv2
+import torch
+
+from streamer import detect, hide, measure, restore, source
+from streamer.camera import Camera, Done
+from streamer.channel import Channel, Worker
+from streamer.config import Config, RestoreConfig
+from streamer.detect.stage import stage as detect_stage
+from streamer.device import resolve
+from streamer.errors import ConfigError, StageError, StreamerError
+from streamer.frame import Batch, End, Frame, Marker, Result
+from streamer.restore import Restorer
+from streamer.sink import check_outputs, write_summary
+
+logger = logging.getLogger(__name__)
+
+TICK = 0.1
+"""Seconds after which stages get an empty batch when nothing comes, so that time passes for them."""
+
+T = TypeVar("T")
+
+
+def assemble(
+    frames: Iterable[Batch[Frame]],
+    config: Config,
+    device: torch.device,
+    detector: detect.Detector,
+    restorers: Mapping[str, Restorer | None],
+) -> Iterator[Batch[Result]]:
+    """Join the stages; nothing runs until the results are asked for.
+
+    Args:
+        frames: batches of frames and markers of all cameras.
+        config: the run's.
+        device: where pictures are from detection to measurement.
+        detector: shared by all cameras.
+        restorers: by camera.
+
+    Raises:
+        StageError: (while iterating) a stage failed that has no way to go on.
+    """
+    cameras = config.cameras
+    detected = _named(
+        "detect", detect_stage(frames, detector, device, {c: cameras[c].detect for c in cameras})
+    )
+    hidden = _named("hide", hide.stage(detected, {c: cameras[c].blur for c in cameras}))
+    restored = _named("restore", restore.stage(hidden, restorers))
+    return _named("measure", measure.stage(restored))
+
+
+def _named(name: str, items: Iterator[T]) -> Iterator[T]:
+    """Put the stage's name to whatever it raises."""
+    try:
+        yield from items
+    except StageError:
+        raise
+    except Exception as error:
+        raise StageError(name, error) from error
+
+
+class Run:
+    """A run of all cameras; a context manager, and the results in it are iterated once.
+
+    Results come in each camera's order, after they were written. The images of a result are the caller's to
+    keep; a camera whose results are not asked for does not go on, since its frames in flight are limited.
+    Leaving the ``with`` block early stops the run and finishes its files.
+    """
+
+    def __init__(self, config: Config, *, overwrite: bool = False, duration: float | None = None) -> None:
+        """Check everything that can be checked, load the models, and start.
+
+        Args:
+            config: what to run.
+            overwrite: replace existing outputs.
+            duration: seconds after which the run ends by itself; None runs to the sources' end.
+
+        Raises:
+            ConfigError: a source is not there, outputs exist already, a model or a device cannot be had.
+        """
+        for name, camera in config.cameras.items():
+            if not source.is_live(camera.source) and not Path(camera.source).exists():
+                raise ConfigError(f"cameras.{name}.source: {camera.source}: no such file or folder")
+        self.config = config
+        self.device = resolve(config.device)
+        self.detector = detect.load(
+            next(iter(config.cameras.values())).detect,
+            self.device,
+            classes=sorted({c for camera in config.cameras.values() for c in camera.detect.classes}),
+            threshold=min(camera.detect.threshold for camera in config.cameras.values()),
+        )
+        self.restorers = self._load_restorers()
+        for name, camera in config.cameras.items():
+            if camera.output is not None:
+                check_outputs(Path(camera.output.directory) / name, overwrite)
+        self.error: BaseException | None = None
+        """What ended the run: a ``StageError``; None as long as nothing did."""
+        self.stopped_by: str | None = None
+        """What ended the run early, such as ``SIGINT``; None when the sources came to their end."""
+        self.intake: Channel[Frame | Marker] = Channel()
+        self.cameras: dict[str, Camera] = {}
+        """The cameras by name, once the run has started."""
+        self._results: Channel[Result | Done] = Channel()
+        self._duration = duration
+        self._device_thread: Worker | None = None
+
+    def __enter__(self) -> Run:
+        self._open = len(self.config.cameras)
+        self._started_at = time.monotonic()
+        for name, camera in self.config.cameras.items():
+            self.cameras[name] = Camera(name, camera, self.intake, self._results)
+        self._device_thread = Worker("device", self._serve, self._fail)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._open:
+            self.stop("the caller")
+        for _ in self._drain():
+            pass
+        if self._device_thread is not None:
+            self._device_thread.join()
+        for camera in self.cameras.values():
+            camera.join()
+
+    def __iter__(self) -> Iterator[Result]:
+        """Yield results until all cameras have ended.
+
+        Raises:
+            StageError: a stage that all cameras share failed; everything was stopped and finished first.
+        """
+        yield from self._drain()
+        if self.error is not None:
+            raise self.error
+
+    def wait(self) -> None:
+        """Run to the end without looking at the results."""
+        for _ in self:
+            pass
+
+    def stop(self, by: str) -> None:
+        """Ask all cameras to end; what is in flight is still written.
+
+        Only takes note, which makes it safe in a signal handler; the device thread passes it on.
+
+        Args:
+            by: who asks, for the summary.
+        """
+        if self.stopped_by is None:
+            self.stopped_by = by
+
+    @property
+    def failed(self) -> bool:
+        """Whether the run or one of its cameras failed."""
+        return self.error is not None or any(camera.error is not None for camera in self.cameras.values())
+
+    def _drain(self) -> Iterator[Result]:
+        while self._open:
+            for item in self._results.take(1) or ():
+                if isinstance(item, Done):
+                    self._open -= 1
+                    self._summarise(item.camera)
+                    continue
+                try:
+                    yield item
+                finally:
+                    self.cameras[item.camera].credits.give()
+
+    def summary(self) -> dict[str, Any]:
+        """Return what became of the run, as JSON can hold it; final once all cameras have ended."""
+        return {
+            **self._circumstances(),
+            "cameras": {name: camera.summary() for name, camera in self.cameras.items()},
+        }
+
+    def _circumstances(self) -> dict[str, Any]:
+        """What was the same for all cameras."""
+        packages = ("cctv-streamer", "torch", "torchvision", "av", "opencv-python", "onnxruntime")
+        return {
+            "device": str(self.device),
+            "detector": self.detector.name,
+            "engine": self.detector.engine,
+            "stopped_by": self.stopped_by,
+            "run_error": None if self.error is None else str(self.error),
+            "versions": {"python": platform.python_version(), **{name: _version(name) for name in packages}},
+        }
+
+    def _summarise(self, camera: Camera) -> None:
+        """Write a camera's ``summary.json``; if even that fails, the camera has failed."""
+        if camera.config.output is None:
+            return
+        path = Path(camera.config.output.directory) / camera.name / "summary.json"
+        try:
+            write_summary(path, {"camera": camera.name, **camera.summary(), **self._circumstances()})
+        except StreamerError as error:
+            camera.fail(error)
+
+    def _load_restorers(self) -> dict[str, Restorer | None]:
+        """Load each model once, whoever uses it."""
+        loaded: dict[RestoreConfig | None, Restorer | None] = {None: None}
+        for camera in self.config.cameras.values():
+            if camera.restore is not None and camera.restore not in loaded:
+                loaded[camera.restore] = restore.load(camera.restore, self.device)
+        return {name: loaded[camera.restore] for name, camera in self.config.cameras.items()}
+
+    # the device thread
+
+    def _serve(self) -> None:
+        if self.device.type == "cpu":
+            # the other cores have their own frames to decode and encode: see benchmarks/throughput.py
+            torch.set_num_threads(1)
+            cv2.setNumThreads(1)
+        unfinished = set(self.cameras)
+        frames = self._until_ended(self.intake.batches(self.detector.batch_size, TICK))
+        try:
+            for batch in assemble(frames, self.config, self.device, self.detector, self.restorers):
+                for item in batch:
+                    if isinstance(item, Result):
+                        self.cameras[item.camera].outlet.deliver(item)
+                    elif isinstance(item, End):
+                        unfinished.discard(item.camera)
+                        self.cameras[item.camera].outlet.finish(item)
+        finally:
+            for name in unfinished:  # a stage failed
+                self.cameras[name].stop()
+                self.cameras[name].outlet.finish(End(name))
+
+    def _until_ended(self, batches: Iterable[list[Frame | Marker]]) -> Iterator[Batch[Frame]]:
+        """Pass batches on until the last camera's end has gone by; stop the cameras when that is due."""
+        left = len(self.cameras)
+        stopping = False
+        for batch in batches:
+            if self._duration is not None and time.monotonic() - self._started_at >= self._duration:
+                self.stop("--duration")
+            if self.stopped_by is not None and not stopping:
+                stopping = True
+                for camera in self.cameras.values():
+                    camera.stop()
+            yield batch
+            left -= sum(isinstance(item, End) for item in batch)
+            if left == 0:
+                return
+
+    def _fail(self, error: BaseException) -> None:
+        self.error = error
+        logger.error("the run ends: %s", error)
+        logger.debug("details", exc_info=error)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:  # another build of it, such as opencv-python-headless
+        return None

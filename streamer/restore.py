@@ -1,0 +1,254 @@
+"""Apply a restorer to hidden pictures, per region or per frame. Nothing here ever sees an original."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Literal, cast
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import nn
+
+from streamer import modelfile
+from streamer.boxes import Boxes, whole
+from streamer.config import RestoreConfig
+from streamer.frame import Batch, Hidden, Restored
+
+FEATHER = 0.06
+"""Over which share of a region's shorter side, inside it, a restoration fades in from the blurred pixels."""
+
+MOST_REGIONS = 64
+"""How many regions go through a network at once: bounds memory where a crowd is hidden."""
+
+
+def surroundings(region: Sequence[int], context: float, width: int, height: int) -> tuple[int, int, int, int]:
+    """Grow a region by ``context`` times its width and height on each side, clipped to the frame."""
+    x0, y0, x1, y1 = region
+    across, down = round(context * (x1 - x0)), round(context * (y1 - y0))
+    return max(0, x0 - across), max(0, y0 - down), min(width, x1 + across), min(height, y1 + down)
+
+
+def cut(blurred: torch.Tensor, regions: Boxes, size: int, context: float) -> torch.Tensor:
+    """Cut regions with their surroundings out of a hidden picture and bring them to one size.
+
+    Args:
+        blurred: uint8 ``[H, W, 3]``.
+        regions: int32 ``[R, 4]``.
+        size: side in pixels of the squares that come out; the aspect ratio is not kept.
+        context: as in ``surroundings``.
+
+    Returns:
+        float32 ``[R, 3, size, size]``, 0 to 1, on the picture's device.
+    """
+    height, width = blurred.shape[:2]
+    around = [surroundings(region, context, width, height) for region in regions.tolist()]
+    if not around:
+        return torch.zeros((0, 3, size, size), device=blurred.device)
+    if blurred.device.type != "cpu":
+        return (
+            torch.cat([_resize_torch(blurred[y0:y1, x0:x1], size, size) for x0, y0, x1, y1 in around]) / 255
+        )
+    image = blurred.numpy()
+    squares = np.stack([_resize_opencv(image[y0:y1, x0:x1], size, size) for x0, y0, x1, y1 in around])
+    # channels stay last in memory, which is also how convolutions on a CPU are fastest
+    return torch.from_numpy(squares).permute(0, 3, 1, 2).float().div_(255)
+
+
+def _resize_opencv(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    shrinks = width * height < image.shape[0] * image.shape[1]
+    resized = cv2.resize(
+        image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    )
+    return np.asarray(resized, np.uint8)
+
+
+def _resize_torch(image: torch.Tensor, width: int, height: int) -> torch.Tensor:
+    """Resize uint8 ``[h, w, 3]`` to float32 ``[1, 3, height, width]``, still 0 to 255."""
+    planes = image.permute(2, 0, 1)[None].float()
+    return F.interpolate(planes, (height, width), mode="bilinear", align_corners=False, antialias=True)
+
+
+class Restorer:
+    """A network ready to restore hidden pictures."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        header: modelfile.Header,
+        device: torch.device,
+        mode: Literal["regions", "frame"] = "regions",
+    ) -> None:
+        """Prepare the network.
+
+        Args:
+            network: takes and gives float32 ``[B, 3, H, W]``, 0 to 1, with attributes ``stride`` and
+                ``residual`` as ``streamer.nets`` describes.
+            header: of its model file.
+            device: where it runs, which is where the pictures are.
+            mode: whether it is applied to each hidden region or to the whole frame.
+        """
+        self._network = network.to(device).to(memory_format=torch.channels_last).eval()
+        self._header = header
+        self._device = device
+        self._mode = mode
+
+    def restore(self, blurred: Sequence[torch.Tensor], regions: Sequence[Boxes]) -> list[torch.Tensor]:
+        """Restore hidden pictures.
+
+        Args:
+            blurred: uint8 ``[H, W, 3]`` each, of any sizes; not changed.
+            regions: int32 ``[R, 4]`` for each picture.
+
+        Returns:
+            uint8 ``[H, W, 3]`` each; in mode ``regions`` pixels outside the regions are those of ``blurred``.
+        """
+        with torch.inference_mode():
+            if self._mode == "frame":
+                return [self._whole(picture) for picture in blurred]
+            return self._regions(blurred, regions)
+
+    def _run(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the network's output, or for a residual network its correction alone."""
+        images = images.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self._device.type, torch.float16, enabled=self._device.type == "cuda"):
+            output: torch.Tensor = self._network(images)
+        return output.float() - images if self._residual else output.float()
+
+    @property
+    def _residual(self) -> bool:
+        return bool(self._network.residual)
+
+    def _regions(self, blurred: Sequence[torch.Tensor], regions: Sequence[Boxes]) -> list[torch.Tensor]:
+        flat = iter(self._squares(blurred, regions))
+        results = []
+        for picture, boxes in zip(blurred, regions, strict=True):
+            restored = picture.clone()
+            for region in boxes.tolist():
+                self._paste(picture, restored, region, next(flat))
+            results.append(restored)
+        return results
+
+    def _squares(self, blurred: Sequence[torch.Tensor], regions: Sequence[Boxes]) -> list[torch.Tensor]:
+        """Run the network on all regions of all pictures, in order; float32 ``[3, h, w]`` each."""
+        size, context = self._header.size, self._header.context
+        pairs = list(zip(blurred, regions, strict=True))
+        if size is None:  # every region at its own resolution
+            outputs = []
+            for picture, boxes in pairs:
+                height, width = picture.shape[:2]
+                for region in boxes.tolist():
+                    x0, y0, x1, y1 = surroundings(region, context, width, height)
+                    outputs.append(self._full(_planes(picture[y0:y1, x0:x1]))[0])
+            return outputs
+        squares = torch.cat([cut(picture, boxes, size, context) for picture, boxes in pairs])
+        if len(squares) == 0:
+            return []
+        return [square for part in torch.split(squares, MOST_REGIONS) for square in self._run(part)]
+
+    def _full(self, images: torch.Tensor) -> torch.Tensor:
+        """Run a fully convolutional network on pictures of any size, padded to its stride."""
+        height, width = images.shape[2:]
+        stride = cast(int, self._network.stride)
+        padded = F.pad(images, (0, -width % stride, 0, -height % stride), mode="replicate")
+        return self._run(padded)[:, :, :height, :width]
+
+    def _paste(
+        self, blurred: torch.Tensor, restored: torch.Tensor, region: Sequence[int], square: torch.Tensor
+    ) -> None:
+        """Bring a network's square back to the region's size and fade it in; outside nothing changes."""
+        height, width = blurred.shape[:2]
+        left, top, right, bottom = surroundings(region, self._header.context, width, height)
+        x0, y0, x1, y1 = region
+        inner = (slice(y0 - top, y1 - top), slice(x0 - left, x1 - left))
+        base = blurred[y0:y1, x0:x1]
+        alpha = _fade(x1 - x0, y1 - y0)
+        if blurred.device.type == "cpu":
+            grown = cv2.resize(square.permute(1, 2, 0).numpy(), (right - left, bottom - top))[inner] * 255.0
+            target = base.numpy() + grown if self._residual else grown
+            before = restored[y0:y1, x0:x1].numpy()
+            mixed = before + alpha[..., None] * (target - before)
+            before[:] = np.clip(np.rint(mixed), 0, 255)
+            return
+        grown_torch = F.interpolate(
+            square[None], (bottom - top, right - left), mode="bilinear", align_corners=False
+        )
+        grown_torch = grown_torch[0].permute(1, 2, 0)[inner] * 255.0
+        target_torch = base.float() + grown_torch if self._residual else grown_torch
+        weight = torch.from_numpy(alpha).to(blurred.device)[..., None]
+        mixed_torch = torch.lerp(restored[y0:y1, x0:x1].float(), target_torch, weight)
+        restored[y0:y1, x0:x1] = mixed_torch.round().clamp(0, 255).to(torch.uint8)
+
+    def _whole(self, picture: torch.Tensor) -> torch.Tensor:
+        height, width = picture.shape[:2]
+        images = _planes(picture)
+        if (size := self._header.size) is None:
+            output = self._full(images)
+        else:  # the network's square, stretched back over the frame
+            square = cut(picture, whole(width, height), size, 0.0)
+            output = F.interpolate(self._run(square), (height, width), mode="bilinear", align_corners=False)
+        if self._residual:
+            output = output + images
+        result = (output[0] * 255.0).round().clamp(0, 255).to(torch.uint8)
+        return result.permute(1, 2, 0).contiguous()
+
+
+def _planes(picture: torch.Tensor) -> torch.Tensor:
+    """Turn uint8 ``[H, W, 3]`` into float32 ``[1, 3, H, W]``, 0 to 1."""
+    return picture.permute(2, 0, 1)[None].float().div(255)
+
+
+def _fade(width: int, height: int) -> NDArray[np.float32]:
+    """Opacity of a restoration within its region: 1 but for a ramp along the edges; ``[height, width]``."""
+    soft = round(FEATHER * min(width, height))
+    across, down = (
+        np.minimum(1.0, (1 + np.minimum(np.arange(n), np.arange(n)[::-1])) / (soft + 1)).astype(np.float32)
+        for n in (width, height)
+    )
+    return np.minimum(down[:, None], across[None, :])
+
+
+def load(config: RestoreConfig, device: torch.device) -> Restorer:
+    """Load the model file that a configuration names.
+
+    Raises:
+        ModelError: there is none, or it is not one of ours.
+    """
+    network, header = modelfile.load(modelfile.locate(config.model))
+    return Restorer(network, header, device, config.mode)
+
+
+def stage(
+    batches: Iterable[Batch[Hidden]], restorers: Mapping[str, Restorer | None]
+) -> Iterator[Batch[Restored]]:
+    """Restore every frame whose camera has a restorer; all regions of a batch go through it together.
+
+    Args:
+        batches: hidden frames and markers.
+        restorers: by camera; None where restoring is off.
+    """
+    for batch in batches:
+        by_restorer: dict[Restorer, list[Hidden]] = {}
+        for item in batch:
+            # there is nothing to restore in a frame that is hidden whole
+            if (
+                isinstance(item, Hidden)
+                and item.failure is None
+                and (restorer := restorers[item.frame.camera])
+            ):
+                by_restorer.setdefault(restorer, []).append(item)
+        restored: dict[Hidden, torch.Tensor] = {}
+        for restorer, items in by_restorer.items():
+            pictures = restorer.restore([item.blurred for item in items], [item.regions for item in items])
+            restored.update(zip(items, pictures, strict=True))
+        yield [_restored(item, restored, restorers) if isinstance(item, Hidden) else item for item in batch]
+
+
+def _restored(
+    item: Hidden, restored: Mapping[Hidden, torch.Tensor], restorers: Mapping[str, Restorer | None]
+) -> Restored:
+    if restorers[item.frame.camera] is None:
+        return Restored(item, None)
+    return Restored(item, restored.get(item, item.blurred))

@@ -1,0 +1,7 @@
+"""What writes results: videos, logs and the summary. Each sink is passive; threads of others call it."""
+
+from streamer.sink.directory import check_outputs
+from streamer.sink.log import LogSink
+from streamer.sink.video import VideoSink
+
+__all__ = ["LogSink", "VideoSink", "check_outputs"]

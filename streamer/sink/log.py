@@ -1,0 +1,86 @@
+"""What is told about each frame: a CSV row with its PSNR, a JSON line with what was found in it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import astuple
+from pathlib import Path
+
+import numpy as np
+
+from streamer.errors import SinkError
+from streamer.frame import Detections, Result
+from streamer.sink.file import OutputFile
+
+COLUMNS = (
+    "frame",
+    "time_s",
+    "objects",
+    "psnr_blurred_db",
+    "psnr_restored_db",
+    "psnr_blurred_roi_db",
+    "psnr_restored_roi_db",
+    "latency_ms",
+)
+"""Of ``frames.csv``; later ones are only ever appended."""
+
+
+class LogSink:
+    """Writes ``frames.csv`` and ``detections.jsonl``; each row reaches the file at once, so that a kill loses none."""
+
+    def __init__(self, directory: Path) -> None:
+        """Create both files.
+
+        Args:
+            directory: the camera's folder; made where it is not there.
+
+        Raises:
+            SinkError: they cannot be created.
+        """
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            self._frames = OutputFile(directory / "frames.csv")
+            self._detections = OutputFile(directory / "detections.jsonl")
+        except OSError as error:
+            raise SinkError(f"{error.filename}: cannot be written: {error.strerror}") from error
+        _write(self._frames, ",".join(COLUMNS))
+
+    def write(self, result: Result, latency_ms: float, threshold: float) -> None:
+        """Add a frame.
+
+        Args:
+            result: the frame, written to all videos.
+            latency_ms: from decoding to written, in milliseconds.
+            threshold: score from which on a detection counts as an object.
+
+        Raises:
+            SinkError: a file cannot be written; the rows in it stay whole.
+        """
+        time_s = f"{result.time_s:.6f}"
+        objects = np.count_nonzero(result.detections.scores >= threshold)
+        decibels = ("" if value is None else f"{value:.3f}" for value in astuple(result.metrics))
+        _write(self._frames, f"{result.index},{time_s},{objects},{','.join(decibels)},{latency_ms:.1f}")
+        line = {"frame": result.index, "time_s": float(time_s), "objects": _objects(result.detections)}
+        _write(self._detections, json.dumps(line, separators=(",", ":")))
+
+    def close(self) -> None:
+        """Close both files; further calls do nothing."""
+        self._frames.close()
+        self._detections.close()
+
+
+def _write(file: OutputFile, line: str) -> None:
+    file.write(f"{line}\n".encode())
+    if file.error is not None:
+        raise SinkError(f"{file.name}: cannot be written: {file.error.strerror}")
+    file.mark()
+
+
+def _objects(found: Detections) -> list[dict[str, object]]:
+    tracks = [None] * len(found) if found.tracks is None else found.tracks.tolist()
+    return [
+        {"box": [round(edge, 2) for edge in box], "class": label, "score": round(score, 4), "track": track}
+        for box, label, score, track in zip(
+            found.boxes.tolist(), found.labels, found.scores.tolist(), tracks, strict=True
+        )
+    ]

@@ -1,0 +1,77 @@
+"""A live camera: connected to, read, and connected to again for ever."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import av
+
+from streamer.address import mask
+from streamer.config import CameraConfig
+from streamer.errors import SourceError
+from streamer.frame import Discontinuity, End, Frame
+from streamer.source.decode import Decoder
+from streamer.source.framer import Framer
+from streamer.source.input import describe, open_url
+from streamer.source.stats import SourceStats, Stop
+
+logger = logging.getLogger("streamer.source")
+
+PAUSES = (1.0, 2.0, 5.0, 10.0, 30.0)
+"""Seconds to wait before each further try; the last one holds for all that follow."""
+BACKLOG = 1024
+"""The most audio packets that wait for a picture, about twenty seconds."""
+
+
+def read_live(
+    camera: str, config: CameraConfig, stop: Stop, stats: SourceStats
+) -> Iterator[Frame | Discontinuity | End]:
+    """Read a camera until ``stop`` is set; a lost or unreachable one is tried again, with growing pauses."""
+    framer = Framer(camera, stats, joined=True, live=True)
+    tries, said = 0, ""
+    while not stop.is_set():
+        before = stats.frames
+        try:
+            for item in connect(config, framer, stop, stats):
+                if tries and isinstance(item, Frame):
+                    logger.info("%s: delivers again", camera)
+                    stats.reconnects += before > 0
+                    tries, said = 0, ""
+                yield item
+            reason = f"{mask(config.source)}: the stream ended"
+        except SourceError as error:
+            reason = str(error)
+        if stop.is_set():
+            break
+        if stats.frames > before:
+            yield from framer.interrupt()
+        pause = PAUSES[min(tries, len(PAUSES) - 1)]
+        if reason != said:
+            state = "lost" if stats.frames > before else "not reached"
+            logger.warning("%s: %s, trying again until it answers: %s", camera, state, reason)
+            said = reason
+        tries += 1
+        stop.wait(pause)
+    yield End(camera, framer.take_held())
+
+
+def connect(
+    config: CameraConfig, framer: Framer, stop: Stop, stats: SourceStats
+) -> Iterator[Frame | Discontinuity]:
+    """Read one connection to its end.
+
+    Raises:
+        SourceError: it cannot be opened, fails, or sends nothing for ``config.timeout`` seconds.
+    """
+    with open_url(config.source, config.transport, config.timeout) as source:
+        decoder = Decoder(source, stats, patience=config.timeout, backlog=BACKLOG)
+        framer.begin(source)
+        try:
+            for picture in decoder.pictures(stop):
+                yield from framer.frame(source, picture, decoder.take_audio())
+        except (av.FFmpegError, OSError) as error:
+            if isinstance(error, SourceError):
+                raise
+            raise SourceError(f"{source.name}: {describe(error, config.timeout)}") from None
+        framer.hold(source, decoder.take_audio())

@@ -1,0 +1,69 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamer.boxes import disjoint, pad, whole
+
+COORDINATES = st.floats(-1e6, 1e6, width=32)
+BOX = st.tuples(COORDINATES, COORDINATES, COORDINATES, COORDINATES)
+
+
+def boxes(*rows: tuple[float, float, float, float]) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+    return np.array(rows, np.float32).reshape(-1, 4)
+
+
+def test_a_box_is_grown_by_its_share_and_rounded_outwards() -> None:
+    assert pad(boxes((10, 20, 30, 60)), 100, 100, 0.1).tolist() == [[8, 16, 32, 64]]
+    assert pad(boxes((10.4, 20.6, 30.2, 60.1)), 100, 100, 0.0).tolist() == [[10, 20, 31, 61]]
+
+
+def test_a_box_that_reaches_off_the_frame_is_clipped() -> None:
+    assert pad(boxes((-50, -50, 20, 20), (90, 90, 300, 300)), 100, 100, 0.0).tolist() == [
+        [0, 0, 20, 20],
+        [90, 90, 100, 100],
+    ]
+
+
+def test_a_box_beside_the_frame_vanishes_and_no_box_gives_none() -> None:
+    assert pad(boxes((-50, 10, -20, 20), (120, 10, 140, 20)), 100, 100, 0.05).shape == (0, 4)
+    assert pad(boxes(), 100, 100, 0.05).shape == (0, 4)
+
+
+def test_a_box_thinner_than_a_pixel_covers_the_pixel_it_lies_on() -> None:
+    assert pad(boxes((10.2, 10.2, 10.3, 10.3)), 100, 100, 0.0).tolist() == [[10, 10, 11, 11]]
+
+
+@given(st.lists(BOX, max_size=8), st.integers(1, 3000), st.integers(1, 3000), st.floats(0, 2))
+def test_whatever_the_boxes_what_comes_out_lies_in_the_frame_and_covers_them(
+    rows: list[tuple[float, float, float, float]], width: int, height: int, padding: float
+) -> None:
+    padded = pad(boxes(*rows), width, height, padding)
+    assert padded.dtype == np.int32
+    assert ((padded[:, :2] >= 0) & (padded[:, 2:] <= [width, height])).all()
+    assert (padded[:, 2:] > padded[:, :2]).all()
+    for x0, y0, x1, y1 in boxes(*rows):
+        if x1 > x0 and y1 > y0 and x1 > 0 and y1 > 0 and x0 < width and y0 < height:
+            visible = np.array([max(x0, 0), max(y0, 0), min(x1, width), min(y1, height)])
+            assert any(
+                (p[0] <= visible[0]) and (p[1] <= visible[1]) and (p[2] >= visible[2]) and (p[3] >= visible[3])
+                for p in padded
+            )
+
+
+SMALL = st.integers(0, 30)
+
+
+@given(st.lists(st.tuples(SMALL, SMALL, st.integers(1, 20), st.integers(1, 20)), max_size=8))
+def test_disjoint_boxes_cover_the_same_pixels_once(rows: list[tuple[int, int, int, int]]) -> None:
+    given_boxes = np.array([(x, y, x + w, y + h) for x, y, w, h in rows], np.int32).reshape(-1, 4)
+    union = np.zeros((60, 60), bool)
+    for x0, y0, x1, y1 in given_boxes:
+        union[y0:y1, x0:x1] = True
+    count = np.zeros((60, 60), int)
+    for x0, y0, x1, y1 in disjoint(given_boxes):
+        count[y0:y1, x0:x1] += 1
+    assert np.array_equal(count, union.astype(int))
+
+
+def test_the_whole_frame_is_one_box() -> None:
+    assert whole(7, 5).tolist() == [[0, 0, 7, 5]]

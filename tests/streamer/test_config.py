@@ -1,0 +1,170 @@
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from streamer.config import CameraConfig, Config, load, parse
+from streamer.errors import ConfigError
+
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+MINIMAL: Mapping[str, Any] = {"version": 1, "cameras": {"gate": {"source": "gate.mp4"}}}
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "cam.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_the_commented_example_says_what_the_defaults_are() -> None:
+    config = load(CONFIGS / "cam.yaml", environment={"CAM_USER": "u", "CAM_PASSWORD": "p"})
+    assert config.cameras["yard"] == CameraConfig(source="footage/yard.mp4")
+    assert config.device == Config.model_fields["device"].default
+    given = yaml.safe_load((CONFIGS / "cam.yaml").read_text())
+    for section in ("detect", "blur", "restore", "output"):
+        assert set(given[section]) == set(type(getattr(config.cameras["yard"], section)).model_fields)
+    assert set(given["cameras"]["yard"]) | set(given["cameras"]["gate"]) == {
+        "source", "fps", "transport", "timeout", "detect",
+    }  # fmt: skip
+
+
+def test_the_reference_is_set_as_published() -> None:
+    camera = load(CONFIGS / "cam-reference.yaml").cameras["yard"]
+    assert (camera.detect.model, camera.detect.classes, camera.detect.threshold) == (
+        "fasterrcnn_resnet50_fpn", ("car",), 0.7,
+    )  # fmt: skip
+    assert camera.blur.kernel == 51
+    assert camera.restore is not None
+    assert camera.restore.mode == "frame"
+
+
+def test_a_camera_overrides_single_keys_of_the_defaults() -> None:
+    config = parse(
+        {
+            **MINIMAL,
+            "detect": {"threshold": 0.5, "classes": ["car"]},
+            "restore": {"mode": "frame"},
+            "cameras": {
+                "gate": {"source": "a.mp4", "detect": {"threshold": 0.9}},
+                "yard": {"source": "b.mp4", "restore": "off", "output": False},
+            },
+        }
+    )
+    gate, yard = config.cameras["gate"], config.cameras["yard"]
+    assert (gate.detect.threshold, gate.detect.classes) == (0.9, ("car",))
+    assert gate.restore is not None
+    assert gate.restore.mode == "frame"
+    assert yard.detect.threshold == 0.5
+    assert yard.restore is None
+    assert yard.output is None
+
+
+def test_groups_of_classes_are_resolved_once() -> None:
+    config = parse({**MINIMAL, "detect": {"classes": ["two-wheeler", "person", "bicycle"]}})
+    assert config.cameras["gate"].detect.classes == ("bicycle", "motorcycle", "person")
+
+
+def test_off_is_understood_as_yaml_reads_it(tmp_path: Path) -> None:
+    text = "version: 1\ncameras:\n  gate: {source: gate.mp4}\nrestore: off\noutput: 'off'\n"
+    camera = load(written(tmp_path, text)).cameras["gate"]
+    assert camera.restore is None
+    assert camera.output is None
+
+
+def test_variables_come_from_the_environment() -> None:
+    data = {**MINIMAL, "cameras": {"gate": {"source": "rtsp://${USER}:${PASS}@host/1"}}}
+    config = parse(data, environment={"USER": "me", "PASS": "s3cret"})
+    assert config.cameras["gate"].source == "rtsp://me:s3cret@host/1"
+
+
+def test_footage_replaces_the_cameras_whatever_they_are() -> None:
+    data = {"version": 1, "detect": {"threshold": 0.5}, "cameras": {"gate": {"source": "${UNSET}"}}}
+    config = parse(data, sources={"a": "a.mp4", "b": "b.mp4"}, device="cpu", environment={})
+    assert {name: camera.source for name, camera in config.cameras.items()} == {"a": "a.mp4", "b": "b.mp4"}
+    assert config.cameras["a"].detect.threshold == 0.5
+    assert config.device == "cpu"
+    assert parse({"version": 1}, sources={"a": "a.mp4"}).cameras["a"].source == "a.mp4"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"detct": {}}, "detct: unknown key (did you mean 'detect'?); known here: version, device, cameras, detect"),
+        ({"detect": {"treshold": 0.5}}, "detect.treshold: unknown key (did you mean 'threshold'?)"),
+        ({"detect": {"threshold": 1.5}}, "detect.threshold: expected less than or equal to 1, found 1.5"),
+        ({"detect": {"threshold": -0.1}}, "detect.threshold: expected greater than or equal to 0, found -0.1"),
+        ({"detect": {"threshold": "high"}}, "detect.threshold: expected a valid number, found 'high'"),
+        ({"detect": {"threshold": float("nan")}}, "detect.threshold: "),
+        ({"detect": {"classes": ["caar"]}}, "detect.classes: unknown class 'caar' (did you mean 'car'?)"),
+        ({"detect": {"classes": []}}, "detect.classes: "),
+        ({"detect": {"classes": "car"}}, "detect.classes: expected a list, found 'car'"),
+        ({"detect": None}, "detect: expected keys and values, found nothing"),
+        ({"blur": {"kernel": 50}}, "blur.kernel: a kernel has an odd number of pixels, 50 is even"),
+        ({"blur": {"method": "melt"}}, "blur.method: expected 'gaussian', found 'melt'"),
+        ({"output": {"directory": 3}}, "output.directory: expected a valid string, found 3"),
+        ({"output": {"preset": "placebo"}}, "output.preset: expected 'ultrafast', 'superfast'"),
+        ({"device": "gpu"}, "device: expected auto, cpu, cuda or cuda:N, found 'gpu'"),
+        ({"version": 2}, "version: expected 1, found 2"),
+        ({"cameras": {}}, "cameras: expected at least one"),
+        ({"cameras": ["gate.mp4"]}, "cameras: expected at least one"),
+        ({"cameras": {"gate": "gate.mp4"}}, "cameras.gate: expected keys such as `source: gate.mp4`, found 'gate.mp4'"),
+        ({"cameras": {"gate": {}}}, "cameras.gate.source: is missing"),
+        ({"cameras": {"gate": {"source": ""}}}, "cameras.gate.source: "),
+        ({"cameras": {"gate": {"sorce": "a"}}}, "cameras.gate.sorce: unknown key"),
+        ({"cameras": {"gate": {"source": "a", "blur": {"kernel": 4}}}}, "cameras.gate.blur.kernel: a kernel has"),
+        ({"cameras": {"gate": {"source": "a", "transport": "quic"}}}, "cameras.gate.transport: expected 'tcp' or 'udp'"),
+        ({"cameras": {"gate": {"source": "a", "detect": {"model": "x"}}}}, "cameras.gate.detect.model: all cameras share"),
+        ({"cameras": {"../gate": {"source": "a"}}}, "cameras: camera name '../gate' cannot be a folder's name"),
+        ({"cameras": {"a/b": {"source": "a"}}}, "cameras: camera name 'a/b' cannot"),
+        ({"cameras": {"..": {"source": "a"}}}, "cameras: camera name '..' cannot"),
+        ({"cameras": {"Gate": {"source": "a"}, "gate": {"source": "b"}}}, "cameras: camera names 'Gate' and 'gate'"),
+        ({"cameras": {"gate": {"source": "${NOT_SET}"}}}, "cameras.gate.source: the environment variable NOT_SET"),
+    ],
+)  # fmt: skip
+def test_every_mistake_names_the_key_and_what_was_expected(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse({**MINIMAL, **change}, environment={})
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("version: 1\ncameras:\n  a: {source: x}\n  a: {source: y}\n", "line 4: key 'a' is given twice"),
+        ("version: 1\nversion: 1\n", "line 2: key 'version' is given twice"),
+        ("- a\n- b\n", "expected keys and values, found a list"),
+        ("", "expected keys and values, found nothing"),
+        ("cameras: {a: [}\n", "line 1: not valid YAML"),
+        ("cameras:\n\t- a", "line 2: not valid YAML"),
+        ("cameras: {a: {source: x}}\n", "version: is missing"),
+        ("version: 1\nx: !!python/object/apply:os.system [ls]\n", "line 2: not valid YAML"),
+    ],
+)
+def test_a_broken_file_is_named_with_the_line(tmp_path: Path, text: str, message: str) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    assert str(caught.value).startswith(f"{path}: {message}")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_or_binary_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="nothing.yaml: no such file"):
+        load(tmp_path / "nothing.yaml")
+    binary = tmp_path / "cam.yaml"
+    binary.write_bytes(bytes(range(256)))
+    with pytest.raises(ConfigError, match="cannot be read as text"):
+        load(binary)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load(tmp_path)
+
+
+def test_a_password_in_the_url_is_not_in_the_error() -> None:
+    url = "rtsp://me:s3cret@host/1"
+    for change in ({"cameras": {"gate": url}}, {"cameras": {"gate": {"source": [url]}}}, {"device": url}):
+        with pytest.raises(ConfigError) as caught:
+            parse({**MINIMAL, **change})
+        assert "s3cret" not in str(caught.value)

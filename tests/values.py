@@ -1,0 +1,42 @@
+"""Frames and what stages make of them, for tests of a stage on a list."""
+
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import torch
+
+from streamer.boxes import Boxes
+from streamer.frame import Detected, Detections, Frame, Hidden, Image, Stream
+
+
+def frame(image: Image | None = None, *, camera: str = "gate", index: int = 0, **fields: Any) -> Frame:
+    """A frame at 25 per second."""
+    picture = np.zeros((48, 64, 3), np.uint8) if image is None else image
+    height, width = picture.shape[:2]
+    values: dict[str, Any] = {
+        "pts": index,
+        "time_base": Fraction(1, 25),
+        "read_at": 0.0,
+        "stream": Stream(width, height, Fraction(25)),
+        "duration": 1,
+    }
+    return Frame(camera, index, picture, **{**values, **fields})
+
+
+def detections(*boxes: tuple[float, float, float, float], label: str = "car", score: float = 0.9) -> Detections:
+    """Objects of one class and score."""
+    count = len(boxes)
+    return Detections(
+        np.array(boxes, np.float32).reshape(-1, 4), np.full(count, score, np.float32), (label,) * count
+    )
+
+
+def detected(image: Image, *boxes: tuple[float, float, float, float], failure: str | None = None) -> Detected:
+    """A frame in which objects were found."""
+    return Detected(frame(image), torch.from_numpy(image), detections(*boxes), failure)
+
+
+def hidden(image: torch.Tensor, blurred: torch.Tensor, regions: Boxes) -> Hidden:
+    """A frame that was hidden."""
+    return Hidden(frame(image.numpy()), image, Detections.none(), blurred, regions)

@@ -1,0 +1,169 @@
+"""A training run's YAML file as typed, validated objects."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import ConfigDict, Field, field_validator, model_validator
+
+from streamer import nets
+from streamer.config import BlurConfig, DetectConfig, Section, read_yaml, substitute, validate
+from streamer.errors import ConfigError
+
+
+class DataConfig(Section):
+    """Where frames come from and which clips serve what."""
+
+    kaggle: str = "ckay16/accident-detection-from-cctv-footage/versions/1"
+    """Handle of a Kaggle dataset; a versioned one is answered from ``KAGGLEHUB_CACHE`` without a network."""
+    folder: str | None = None
+    """A folder with frames, sub-folders too, in place of the dataset."""
+    frames: str = "frames"
+    """Where the dataset's images are gathered, flat."""
+    cache: str = "cache"
+    """Where detected boxes and pairs are kept between runs."""
+    clips: Literal["name", "folder"] = "name"
+    """What tells a frame's clip: its name up to the last ``_NUMBER``, or the folder that it lies in."""
+    groups: list[list[str]] = Field(default_factory=list)
+    """Clips that show one scene and must fall on the same side."""
+    exclude: list[str] = Field(default_factory=list)
+    """Clips that are kept out of everything."""
+    validation: list[str] | float = 0.15
+    """Clips to choose epochs by: their names, or a share chosen by a seeded hash of the names."""
+    test: list[str] | float = 0.2
+    """Clips to report on: likewise."""
+
+    @field_validator("validation", "test")
+    @classmethod
+    def _some(cls, clips: list[str] | float) -> list[str] | float:
+        if isinstance(clips, list) and not clips:
+            raise ValueError("expected at least one clip")
+        if isinstance(clips, float) and not 0.0 < clips < 1.0:
+            raise ValueError(f"expected names of clips, or a share between 0 and 1, found {clips:g}")
+        return clips
+
+
+class PairsConfig(Section):
+    """What a (degraded, clean) pair is."""
+
+    of: Literal["frames", "regions"] = "frames"
+    """``frames``: whole frames, resized; ``regions``: each hidden region as streamer cuts it."""
+    size: int = Field(default=128, ge=8, le=1024)
+    """Side in pixels of the squares."""
+    context: float = Field(default=0.25, ge=0.0, le=4.0)
+    """For regions: how far one is grown on each side before it is cut, as a share of its width and height."""
+    variants: int = Field(default=1, ge=1, le=100)
+    """For regions: how often each training frame is hidden, each time with other boxes and strength."""
+    jitter: float = Field(default=0.0, ge=0.0, le=0.5)
+    """How far a box's edges move at random from the second variant on, as a share of its width and height."""
+    strengths: list[float] = Field(default=[1.0, 1.0], min_length=2, max_length=2)
+    """Least and most factor on the blur's strength, at random, from the second variant on."""
+
+    @field_validator("strengths")
+    @classmethod
+    def _ordered(cls, strengths: list[float]) -> list[float]:
+        if not 0.0 < strengths[0] <= strengths[1]:
+            raise ValueError(f"expected two factors above 0, the smaller first, found {strengths}")
+        return strengths
+
+
+class NetworkConfig(Section):
+    """Which network, and its own options beside the name."""
+
+    model_config = ConfigDict(extra="allow")
+
+    name: str = "autoencoder"
+    """One of ``streamer.nets.NAMES``."""
+
+    @model_validator(mode="after")
+    def _known(self) -> NetworkConfig:
+        nets.options(self.name, self.options)
+        return self
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The network's options by key."""
+        return dict(self.model_extra or {})
+
+
+class FitConfig(Section):
+    """How weights are found."""
+
+    loss: Literal["mse", "l1", "charbonnier"] = "mse"
+    """Over whole frames, or over the hidden pixels of regions."""
+    epochs: int = Field(default=5, ge=1, le=100_000)
+    batch: int = Field(default=16, ge=1, le=4096)
+    """Pairs per step."""
+    rate: float = Field(default=1e-3, gt=0.0, le=1.0)
+    """Adam's learning rate."""
+    schedule: Literal["constant", "cosine"] = "constant"
+    """``cosine`` warms up over the first 5% of the steps, then falls to zero."""
+    ema: float | None = Field(default=None, ge=0.5, lt=1.0)
+    """Decay per step of an average over the weights, which is then what is validated and kept."""
+    clip: float | None = Field(default=None, gt=0.0)
+    """Largest norm of the gradient."""
+    flip: bool = False
+    """Whether pairs are mirrored left to right at random."""
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    """Lightning's name of the arithmetic."""
+    devices: int = Field(default=1, ge=1, le=1024)
+    """How many devices train together."""
+
+
+class TrainConfig(Section):
+    """The whole file."""
+
+    version: Literal[1] = 1
+    task: Literal["deblur"] = "deblur"
+    seed: int = Field(default=0, ge=0, lt=2**32)
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    """``auto``, ``cpu``, ``cuda`` or ``cuda:N``."""
+    data: DataConfig = DataConfig()
+    detect: DetectConfig = DetectConfig()
+    """What finds the objects to hide; the same as streamer's."""
+    blur: BlurConfig = BlurConfig()
+    """What hides them; the same as streamer's."""
+    pairs: PairsConfig = PairsConfig()
+    network: NetworkConfig = NetworkConfig()
+    fit: FitConfig = FitConfig()
+
+
+def load(path: Path, environment: Mapping[str, str] = os.environ) -> TrainConfig:
+    """Read and validate a training run's file.
+
+    Raises:
+        ConfigError: anything about it is wrong; one line with the file, the key and what was expected.
+    """
+    data = read_yaml(path)
+    try:
+        return parse(substitute(data, environment))
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def parse(data: Mapping[str, Any]) -> TrainConfig:
+    """Validate a configuration that is already a mapping, as the YAML file would give it.
+
+    Raises:
+        ConfigError: as ``load``, without the file's name.
+    """
+    if "version" not in data:
+        raise ConfigError("version: is missing; this program reads `version: 1`")
+    config = validate(TrainConfig, data)
+    with torch.device("meta"):  # only its stride is of interest
+        stride = nets.build(config.network.name, config.network.options).stride
+    if config.pairs.size % stride:
+        raise ConfigError(
+            f"pairs.size: {config.network.name} works on sides that are multiples of {stride}, "
+            f"{config.pairs.size} is not"
+        )
+    return config
+
+
+def dump(config: TrainConfig) -> dict[str, Any]:
+    """Return all keys and values, defaults included, as plain data that ``load`` would read back."""
+    return config.model_dump(mode="json")

@@ -1,0 +1,245 @@
+"""Frames to train on: where they come from, which clip each belongs to, which side that clip is on."""
+
+from __future__ import annotations
+
+import filecmp
+import hashlib
+import os
+import re
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from streamer.errors import ConfigError, SinkError
+from trainer.config import DataConfig
+
+IMAGES = (".jpg", ".jpeg", ".png", ".webp")
+"""Suffixes of files that are taken for frames."""
+
+SIDES = ("test", "validation", "train")
+"""In the order in which a repeated picture is kept: the first that has it."""
+
+_NUMBERED = re.compile(r"(.+)_\d+(?:-\d+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A frame on disk."""
+
+    path: Path
+    name: str
+    """Relative to the folder that it was found in; unique there."""
+    clip: str
+    digest: str
+    """Of its bytes: equal for byte-identical files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Which frames serve what. A scene is on one side only, and so is every picture."""
+
+    train: list[Picture]
+    validation: list[Picture]
+    test: list[Picture]
+    counts: Counter[str] = field(default_factory=Counter)
+    """What was left out, by cause."""
+
+    @property
+    def pictures(self) -> list[Picture]:
+        """All that were not left out."""
+        return [*self.train, *self.validation, *self.test]
+
+    def clips(self) -> dict[str, list[str]]:
+        """Return the names of the clips by side."""
+        sides = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {side: sorted({p.clip for p in pictures}) for side, pictures in sides.items()}
+
+
+def read(config: DataConfig, seed: int) -> Split:
+    """Find all frames and split them by clip.
+
+    Raises:
+        ConfigError: there is no dataset or folder, nothing in it, or the split leaves a side empty.
+    """
+    if config.folder is None:
+        folder = Path(config.frames)
+        found, others = gather(_download(config.kaggle), folder)
+    else:
+        folder = Path(config.folder).expanduser()
+        if not folder.is_dir():
+            raise ConfigError(f"data.folder: {folder}: no such folder")
+        found, others = _images(folder)
+    pictures = []
+    for path in found:
+        name = path.relative_to(folder).as_posix()
+        pictures.append(Picture(path, name, clip_of(name, config.clips), _digest(path)))
+    divided = split(pictures, config, seed)
+    divided.counts["files that are no images"] += others
+    return divided
+
+
+def clip_of(name: str, by: Literal["name", "folder"]) -> str:
+    """Return the clip of a frame.
+
+    Args:
+        name: the frame's path relative to its dataset, such as ``gate/test10_33.jpg``.
+        by: ``name`` takes what stands before the last ``_NUMBER``, and the folder where there is none;
+            ``folder`` always takes the folder.
+    """
+    path = Path(name)
+    folder = path.parent.as_posix()
+    match = _NUMBERED.fullmatch(path.stem)
+    if by == "name" and match:
+        return match[1]
+    return path.stem if folder == "." else folder
+
+
+def split(pictures: Sequence[Picture], config: DataConfig, seed: int) -> Split:
+    """Divide pictures by clip, never by image; clips of one group stay together.
+
+    Args:
+        pictures: all there are.
+        config: which clips go where; shares are chosen by a hash of the clip's name and the seed.
+        seed: of that choice.
+
+    Raises:
+        ConfigError: a clip is asked to be on two sides, or a side is empty.
+    """
+    scene = _scenes([picture.clip for picture in pictures], config.groups)
+    excluded = {scene[clip] for clip in config.exclude if clip in scene}
+    side_of = dict.fromkeys(excluded, "excluded")
+    for side, wanted in (("test", config.test), ("validation", config.validation)):
+        free = sorted(set(scene.values()) - side_of.keys())
+        for chosen in _choose(wanted, scene, free, seed):
+            if side_of.get(chosen, side) != side:
+                raise ConfigError(
+                    f"data.{side}: {chosen!r} or a clip of its scene is already on the {side_of[chosen]} side"
+                )
+            side_of[chosen] = side
+    sides: dict[str, list[Picture]] = {side: [] for side in ("excluded", *SIDES)}
+    for picture in pictures:
+        sides[side_of.get(scene[picture.clip], "train")].append(picture)
+    counts = Counter({"of excluded clips": len(sides["excluded"])})
+    # what is excluded must not come back under another name either, so its pictures count as seen first
+    seen: dict[str, str] = {}
+    kept: dict[str, list[Picture]] = {side: [] for side in sides}
+    for side, members in sides.items():
+        for picture in members:
+            if picture.digest not in seen:
+                seen[picture.digest] = side
+                kept[side].append(picture)
+            elif side != "excluded":
+                counts[
+                    "repeated on one side" if seen[picture.digest] == side else "repeated across sides"
+                ] += 1
+    for side in SIDES:
+        if not kept[side]:
+            raise ConfigError(
+                f"data: no frames are left for {side}; there are {len(set(scene.values()))} scenes "
+                f"({', '.join(sorted(scene)[:8])}, …), and train, validation and test need one each"
+            )
+    return Split(kept["train"], kept["validation"], kept["test"], counts)
+
+
+def _scenes(clips: Iterable[str], groups: Sequence[Sequence[str]]) -> dict[str, str]:
+    """Map each clip onto the first clip of its scene; groups that share a clip are one."""
+    first: dict[str, str] = {}
+
+    def root(clip: str) -> str:
+        while first.setdefault(clip, clip) != clip:
+            clip = first[clip]
+        return clip
+
+    for group in groups:
+        for clip in group:
+            a, b = sorted((root(clip), root(group[0])))
+            first[b] = a
+    return {clip: root(clip) for clip in [*clips, *(c for group in groups for c in group)]}
+
+
+def _choose(wanted: list[str] | float, scene: dict[str, str], free: Sequence[str], seed: int) -> list[str]:
+    if isinstance(wanted, list):
+        return sorted({scene[clip] for clip in wanted if clip in scene})
+    order = sorted(free, key=lambda clip: hashlib.sha256(f"{seed}/{clip}".encode()).hexdigest())
+    return order[: max(1, round(wanted * len(free)))]
+
+
+def _images(folder: Path) -> tuple[list[Path], int]:
+    """Return the images below a folder, sorted, and how many other files there are.
+
+    Raises:
+        ConfigError: there are no images.
+    """
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith("."))
+    images = [p for p in files if p.suffix.lower() in IMAGES]
+    if not images:
+        raise ConfigError(f"{folder}: no images in it or below ({', '.join(IMAGES)})")
+    return images, len(files) - len(images)
+
+
+def gather(source: Path, target: Path) -> tuple[list[Path], int]:
+    """Bring all images below a folder together in one flat folder, under unique names.
+
+    Args:
+        source: searched with its sub-folders.
+        target: made where it is missing; whatever else lies in it stays and is not used.
+
+    Returns:
+        The images in ``target``, and how many other files there are below ``source``.
+
+    Raises:
+        ConfigError: there are no images.
+        SinkError: ``target`` cannot be written.
+    """
+    images, others = _images(source)
+    taken: Counter[str] = Counter()
+    gathered = []
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        for path in images:
+            # names that differ in case alone are one file on macOS and Windows
+            taken[path.name.casefold()] += 1
+            repeated = taken[path.name.casefold()]
+            name = path.name if repeated == 1 else f"{path.stem}-{repeated}{path.suffix}"
+            _copy(path, target / name)
+            gathered.append(target / name)
+    except OSError as error:
+        raise SinkError(f"data.frames: {target}: cannot be written: {error.strerror or error}") from error
+    return gathered, others
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy whole or not at all; a copy that is there already is left alone."""
+    if target.exists() and filecmp.cmp(source, target, shallow=False):
+        return
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        shutil.copyfile(source, temporary)
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _download(handle: str) -> Path:
+    # imported here: it is of the extra `train`, takes half a second, and a folder does without it
+    import kagglehub
+
+    try:
+        return Path(kagglehub.dataset_download(handle))
+    except ValueError as error:
+        raise ConfigError(f"data.kaggle: {error}; expected owner/name or owner/name/versions/N") from None
+    except Exception as error:
+        # kagglehub raises whatever its HTTP library does; the type is what tells offline from forbidden
+        raise ConfigError(
+            f"data.kaggle: {handle!r} cannot be downloaded ({type(error).__name__}); connect to the network, "
+            "set KAGGLEHUB_CACHE to a folder that holds this version, or give `data: {folder: PATH}`"
+        ) from error
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "blake2b").hexdigest()[:32]

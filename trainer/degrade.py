@@ -1,0 +1,122 @@
+"""Frames to (degraded, clean) pairs, by the very code that hides and cuts in a running streamer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torchvision.io import ImageReadMode, decode_image
+
+from streamer.boxes import whole
+from streamer.config import BlurConfig
+from streamer.hide import hide
+from streamer.restore import cut, surroundings
+from trainer.config import PairsConfig
+from trainer.data import Picture
+
+BoxesByName = Mapping[str, NDArray[np.float32]]
+"""float32 ``[N, 4]`` in pixels for each readable frame, by its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A degraded picture and the clean one it came from, at the network's size."""
+
+    degraded: NDArray[np.uint16]
+    """``[3, S, S]``, RGB; 65535 is 1.0, finer than 8 bits because resizing averages."""
+    clean: NDArray[np.uint16]
+    """The same."""
+    hidden: NDArray[np.uint8]
+    """``[S, S]``: which share of each pixel is hidden, 255 for all of it."""
+
+
+def read_image(path: Path) -> torch.Tensor:
+    """Decode an image upright.
+
+    Returns:
+        uint8 ``[H, W, 3]``, RGB.
+
+    Raises:
+        RuntimeError: it is no image, damaged or truncated.
+    """
+    planes: torch.Tensor = decode_image(str(path), ImageReadMode.RGB, apply_exif_orientation=True)
+    if planes.dtype != torch.uint8:  # 16-bit PNG
+        planes = (planes.int() // 257).to(torch.uint8)
+    return planes.permute(1, 2, 0).contiguous()
+
+
+def pairs(
+    pictures: Iterable[Picture],
+    boxes: BoxesByName,
+    blur: BlurConfig,
+    form: PairsConfig,
+    *,
+    variants: int,
+    seed: int,
+) -> Iterator[Pair]:
+    """Hide what is in the boxes and cut pairs out.
+
+    Args:
+        pictures: frames; those that are not in ``boxes`` are left out.
+        boxes: what to hide.
+        blur: how.
+        form: what a pair is.
+        variants: how often each frame is hidden; the first time exactly as a running streamer does.
+        seed: of the later ones' boxes and strengths; each frame's do not depend on the other frames.
+    """
+    for picture in pictures:
+        if picture.name not in boxes:
+            continue
+        image = read_image(picture.path)
+        exact = boxes[picture.name]
+        for variant in range(variants):
+            if variant == 0:
+                yield from _pairs(image, exact, blur, form)
+                continue
+            random = np.random.default_rng([seed, variant, int(picture.digest[:8], 16)])
+            factor = float(random.uniform(form.strengths[0], form.strengths[1]))
+            varied = blur.model_copy(update={"strength": blur.strength * factor})
+            yield from _pairs(image, _jitter(exact, form.jitter, random), varied, form)
+
+
+def _pairs(
+    image: torch.Tensor, boxes: NDArray[np.float32], blur: BlurConfig, form: PairsConfig
+) -> Iterator[Pair]:
+    blurred, regions = hide(image, boxes, blur)
+    height, width = image.shape[:2]
+    if form.of == "frames":
+        mask = torch.zeros_like(image)
+        for x0, y0, x1, y1 in regions.tolist():
+            mask[y0:y1, x0:x1] = 255
+        frame = whole(width, height)
+        degraded, clean, hidden = (cut(x, frame, form.size, 0.0)[0] for x in (blurred, image, mask))
+        yield Pair(_uint16(degraded), _uint16(clean), (hidden[0] * 255).round().to(torch.uint8).numpy())
+        return
+    squares = (cut(x, regions, form.size, form.context) for x in (blurred, image))
+    for region, degraded, clean in zip(regions.tolist(), *squares, strict=True):
+        around = surroundings(region, form.context, width, height)
+        yield Pair(_uint16(degraded), _uint16(clean), _inside(region, around, form.size))
+
+
+def _inside(region: Sequence[int], around: Sequence[int], size: int) -> NDArray[np.uint8]:
+    """Say which share of each pixel of the square that ``around`` becomes lies in ``region``."""
+    shares = []
+    for axis in (1, 0):
+        scale = size / (around[axis + 2] - around[axis])
+        start, end = ((edge - around[axis]) * scale for edge in (region[axis], region[axis + 2]))
+        left = np.arange(size)
+        shares.append(np.clip(np.minimum(left + 1, end) - np.maximum(left, start), 0.0, 1.0))
+    return np.asarray(np.rint(255 * shares[0][:, None] * shares[1][None, :]), np.uint8)
+
+
+def _jitter(boxes: NDArray[np.float32], jitter: float, random: np.random.Generator) -> NDArray[np.float32]:
+    sides = np.tile(boxes[:, 2:] - boxes[:, :2], 2)
+    return (boxes + sides * random.uniform(-jitter, jitter, boxes.shape)).astype(np.float32)
+
+
+def _uint16(square: torch.Tensor) -> NDArray[np.uint16]:
+    return np.asarray((square * 65535).round().numpy(), np.uint16)

@@ -1,0 +1,167 @@
+"""Find the weights: Lightning runs the loop, this says what a step is and what is kept."""
+
+from __future__ import annotations
+
+import logging
+import math
+import warnings
+from collections.abc import Iterator, Sequence, Sized
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint, RichProgressBar
+from rich.console import Console
+from torch import Tensor
+from torch.utils.data import DataLoader, Sampler
+
+from streamer import nets
+from streamer.errors import StreamerError
+from streamer.nets import Network
+from trainer.config import TrainConfig
+from trainer.losses import LOSSES, psnr
+from trainer.pairs import PairFolders, Pairs
+
+WARM_UP = 0.05
+"""Share of the steps over which a cosine schedule first rises."""
+
+Batch = tuple[Tensor, Tensor, Tensor]
+"""(degraded, clean, hidden) as ``Pairs`` gives them, stacked."""
+
+logger = logging.getLogger(__name__)
+
+
+class Fitting(lightning.LightningModule):
+    """A network while it is trained."""
+
+    def __init__(self, config: TrainConfig) -> None:
+        super().__init__()
+        self._config = config
+        self._loss = LOSSES[config.fit.loss]
+        self.network = nets.build(config.network.name, config.network.options)
+        self._sums = torch.zeros(0)
+
+    def training_step(self, batch: Batch, index: int) -> Tensor:
+        """Return the loss of one batch."""
+        if self._config.fit.flip:
+            batch = _flip(batch, seed=(self._config.seed, self.current_epoch, index))
+        degraded, clean, hidden = batch
+        loss = self._loss(self.network(degraded), clean, self._weight(hidden))
+        if not bool(torch.isfinite(loss)):
+            raise StreamerError(
+                f"fit: the loss is not a number any more in epoch {self.current_epoch + 1}, step {index + 1}; "
+                "lower fit.rate or set fit.clip (the last whole epoch's checkpoint is kept)"
+            )
+        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(degraded))
+        return loss
+
+    def on_validation_epoch_start(self) -> None:
+        """Start the sums anew."""
+        self._sums = torch.zeros(5, device=self.device)
+
+    def validation_step(self, batch: Batch, index: int) -> None:
+        """Add one batch to the sums."""
+        self._sums += self.sums(self.network(batch[0]), batch)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the means."""
+        for name, value in means(self._sums).items():
+            self.log(name, value, sync_dist=True)
+
+    def sums(self, restored: Tensor, batch: Batch) -> Tensor:
+        """Return what ``means`` takes the means of, summed over a batch: float32 ``[5]``."""
+        _, clean, hidden = batch
+        some = hidden.sum(dim=(1, 2, 3)) > 0  # elsewhere the identity is perfect and has no finite PSNR
+        loss = self._loss(restored, clean, self._weight(hidden)) * len(clean)
+        everywhere = psnr(restored, clean, torch.ones_like(hidden))[some]
+        inside = psnr(restored, clean, hidden)[some]
+        return torch.stack([restored.new_tensor(len(clean)), loss, some.sum(), everywhere.sum(), inside.sum()])
+
+    def configure_optimizers(self) -> Any:
+        """Return Adam, with a schedule per step."""
+        fit = self._config.fit
+        adam = torch.optim.Adam(self.network.parameters(), lr=fit.rate)
+        if fit.schedule == "constant":
+            return adam
+        steps = int(self.trainer.estimated_stepping_batches)
+        schedule = torch.optim.lr_scheduler.LambdaLR(adam, lambda step: _cosine(step, steps))
+        return {"optimizer": adam, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _weight(self, hidden: Tensor) -> Tensor:
+        """What counts: all of a whole frame, as the reference has it; of a region what is pasted back."""
+        return hidden if self._config.pairs.of == "regions" else torch.ones_like(hidden)
+
+
+def means(sums: Tensor) -> dict[str, float]:
+    """Return the validation's columns of ``metrics.csv``."""
+    pairs, loss, hidden, everywhere, inside = sums.tolist()
+    return {
+        "validation_loss": loss / pairs,
+        "psnr_db": everywhere / hidden,
+        "psnr_hidden_db": inside / hidden,
+    }
+
+
+def _flip(batch: Batch, seed: tuple[int, int, int]) -> Batch:
+    """Mirror half of the pairs; which ones follows from the seed, so that a resumed run does the same."""
+    device = batch[0].device
+    generator = torch.Generator().manual_seed(hash(seed) % 2**63)
+    mirrored = (torch.rand(len(batch[0]), 1, 1, 1, generator=generator) < 0.5).to(device)
+    degraded, clean, hidden = (torch.where(mirrored, part.flip(3), part) for part in batch)
+    return degraded, clean, hidden
+
+
+def _cosine(step: int, steps: int) -> float:
+    """Return the factor on the learning rate: up to 1 over ``WARM_UP``, then down to 0 along a cosine."""
+    rise = max(1, round(WARM_UP * steps))
+    if step < rise:
+        return (step + 1) / rise
+    return 0.5 + 0.5 * math.cos(math.pi * (step - rise) / max(1, steps - rise))
+
+
+class Shuffled(Sampler[int]):
+    """All indices in an order that follows from the seed and the epoch, so that a resumed run continues it."""
+
+    def __init__(self, data: Sized, seed: int) -> None:
+        self._data = data
+        self._seed = seed
+        self._epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the order; Lightning calls this before each epoch."""
+        self._epoch = epoch
+
+    def __iter__(self) -> Iterator[int]:
+        generator = torch.Generator().manual_seed(hash((self._seed, self._epoch)) % 2**63)
+        yield from torch.randperm(len(self._data), generator=generator).tolist()
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+
+class History(Callback):
+    """A row per epoch, and a line about it; kept in checkpoints, so that a resumed run has all."""
+
+    def __init__(self, epochs: int) -> None:
+        self.rows: list[dict[str, Any]] = []
+        self._epochs = epochs
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Take down the epoch that ended; its validation ran just before."""
+        logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        row = {"epoch": trainer.current_epoch + 1}
+        row |= {name: logged[name] for name in ("train_loss", "validation_loss", "psnr_db", "psnr_hidden_db")}
+        self.rows.append(row)
+        logger.info(
+            "epoch %d of %d: loss %.5f, validation %.5f; PSNR %.2f dB, of what is hidden %.2f dB",
+            row["epoch"], self._epochs, *list(row.values())[1:],
+        )  # fmt: skip
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps."""
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        self.rows = list(state_dict["rows"])

@@ -1,0 +1,199 @@
+"""What is shown of a run: tables, curves and samples."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+import yaml
+from numpy.typing import NDArray
+from rich.table import Table
+
+from streamer.errors import SinkError
+from streamer.restore import surroundings
+from trainer.evaluate import Evaluation, Score, Scored, Summary
+
+IDENTITY = "identity (the blurred input)"
+"""The first row of every table."""
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        SinkError: it cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise SinkError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def write_json(path: Path, facts: Mapping[str, Any]) -> None:
+    """Write plain data as JSON; errors as in ``write``."""
+    write(path, (json.dumps(facts, indent=2) + "\n").encode())
+
+
+def write_yaml(path: Path, facts: Mapping[str, Any]) -> None:
+    """Write plain data as YAML; errors as in ``write``."""
+    write(path, yaml.safe_dump(dict(facts), sort_keys=False).encode())
+
+
+def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows with the first row's keys as columns; errors as in ``write``."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write(path, text.getvalue().encode())
+
+
+def means(evaluation: Evaluation, name: str, title: str) -> Table:
+    """Return the table of the means over clips: doing nothing first, then the model."""
+    mean = evaluation.mean
+    table = Table(title=title, title_justify="left")
+    table.add_column("mean over clips")
+    for column in ("whole frame, dB", "hidden regions, dB", "gain, dB", "regions made worse"):
+        table.add_column(column, justify="right")
+    table.add_row(IDENTITY, *_decibels(mean.identity), "", "")
+    table.add_row(name, *_decibels(mean.model), f"{mean.gain:+.2f}", f"{mean.worsened:.1%}")
+    return table
+
+
+def by_clip(evaluation: Evaluation) -> Table:
+    """Return the table of all clips and their mean; each with the identity before the model."""
+    table = Table()
+    table.add_column("clip")
+    columns = ("frames", "regions", "frame: identity", "model", "regions: identity", "model", "gain", "worse")
+    for column in columns:
+        table.add_column(column, justify="right")
+    for name, clip in evaluation.clips.items():
+        table.add_row(name, *_clip(clip))
+    table.add_section()
+    table.add_row("mean", *_clip(evaluation.mean))
+    return table
+
+
+def _decibels(score: Score) -> tuple[str, str]:
+    return f"{score.frame:.2f}", f"{score.regions:.2f}"
+
+
+def _clip(clip: Summary) -> list[str]:
+    identity, model = _decibels(clip.identity), _decibels(clip.model)
+    return [
+        str(clip.frames), str(clip.regions), identity[0], model[0], identity[1], model[1],
+        f"{clip.gain:+.2f}", f"{clip.worsened:.1%}",
+    ]  # fmt: skip
+
+
+def curves(path: Path, rows: Sequence[Mapping[str, Any]], identity: Mapping[str, float]) -> None:
+    """Draw loss and PSNR per epoch.
+
+    Args:
+        path: of the PNG.
+        rows: one per epoch, with ``epoch``, ``train_loss``, ``validation_loss``, ``psnr_db`` and
+            ``psnr_hidden_db``.
+        identity: the same of the blurred input, drawn as level lines.
+
+    Raises:
+        SinkError: it cannot be written.
+    """
+    # imported here: it takes a second, which `trainer --help` need not
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    epochs = [row["epoch"] for row in rows]
+    for axes, columns, unit in (
+        (left, ("train_loss", "validation_loss"), "loss"),
+        (right, ("psnr_db", "psnr_hidden_db"), "PSNR of validation, dB"),
+    ):
+        for column in columns:
+            (line,) = axes.plot(epochs, [row[column] for row in rows], marker=".", label=column)
+            if column in identity:
+                axes.axhline(
+                    identity[column], color=line.get_color(), linestyle=":", label=f"{column} of the identity"
+                )
+        axes.set_xlabel("epoch")
+        axes.set_ylabel(unit)
+        axes.grid(alpha=0.3)
+        axes.legend()
+    left.set_yscale("log")
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=100)
+    write(path, content.getvalue())
+
+
+def samples(path: Path, frames: Sequence[Scored], *, whole_frames: bool) -> None:
+    """Draw hidden, original and restored pictures side by side.
+
+    Args:
+        path: of the PNG.
+        frames: a row each.
+        whole_frames: show them whole; otherwise the largest hidden region of each, with its surroundings.
+
+    Raises:
+        SinkError: it cannot be written.
+    """
+    rows = [_heading()]
+    for frame in frames:
+        x0, y0, x1, y1 = 0, 0, frame.original.shape[1], frame.original.shape[0]
+        if not whole_frames:
+            sides = frame.regions[:, 2:] - frame.regions[:, :2]
+            largest = frame.regions[int(np.argmax(sides.prod(axis=1)))].tolist()
+            x0, y0, x1, y1 = surroundings(largest, 0.25, x1, y1)
+        pictures = [
+            _tile(image[y0:y1, x0:x1], caption)
+            for image, caption in (
+                (frame.blurred, f"{frame.row.identity.regions:.1f} dB"),
+                (frame.original, frame.row.clip),
+                (frame.restored, f"{frame.row.model.regions:.1f} dB"),
+            )
+        ]
+        rows.append(np.hstack(pictures))
+    encoded, content = cv2.imencode(".png", np.vstack(rows)[..., ::-1])
+    if not encoded:
+        raise SinkError(f"{path}: cannot be encoded as PNG")
+    write(path, content.tobytes())
+
+
+_TILE = (320, 200)
+"""Width and height in pixels of one picture among the samples."""
+
+
+def _heading() -> NDArray[np.uint8]:
+    strip = np.full((28, 3 * _TILE[0], 3), 255, np.uint8)
+    for column, text in enumerate(("blurred", "original", "restored")):
+        _write_text(strip, text, column * _TILE[0] + 8, 20, (0, 0, 0))
+    return strip
+
+
+def _tile(image: torch.Tensor, caption: str) -> NDArray[np.uint8]:
+    """Fit a picture into a tile, keeping its aspect ratio, with a caption in its corner."""
+    tile = np.full((_TILE[1], _TILE[0], 3), 32, np.uint8)
+    height, width = image.shape[:2]
+    scale = min(_TILE[0] / width, _TILE[1] / height)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    shrinks = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    left, top = (_TILE[0] - size[0]) // 2, (_TILE[1] - size[1]) // 2
+    tile[top : top + size[1], left : left + size[0]] = cv2.resize(image.numpy(), size, interpolation=shrinks)
+    _write_text(tile, caption, 6, _TILE[1] - 8, (0, 0, 0), thickness=3)
+    _write_text(tile, caption, 6, _TILE[1] - 8, (255, 255, 255))
+    return tile
+
+
+def _write_text(
+    image: NDArray[np.uint8], text: str, x: int, y: int, colour: tuple[int, int, int], thickness: int = 1
+) -> None:
+    cv2.putText(image, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, 0.5, colour, thickness, cv2.LINE_AA)
