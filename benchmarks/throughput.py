@@ -161,7 +161,7 @@ def reference_loop(clip: Path, settings: Config, seconds: float, folder: Path) -
     size = (int(reader.get(cv2.CAP_PROP_FRAME_WIDTH)), int(reader.get(cv2.CAP_PROP_FRAME_HEIGHT)))
     codec, rate = cv2.VideoWriter.fourcc(*"mp4v"), reader.get(cv2.CAP_PROP_FPS)
     writers = [cv2.VideoWriter(str(folder / f"{name}.mp4"), codec, rate, size) for name in ("blurred", "restored")]
-    count, began = 0, time.monotonic()
+    count, began = -5, time.monotonic()
     while time.monotonic() - began < seconds:
         good, bgr = reader.read()
         if not good:
@@ -177,8 +177,8 @@ def reference_loop(clip: Path, settings: Config, seconds: float, folder: Path) -
         writers[0].write(bgr)
         writers[1].write(cv2.resize(np.ascontiguousarray(mended), size))
         count += 1
-        if count == 5:  # warm
-            count, began = 0, time.monotonic()
+        if count == 0:  # warm
+            began = time.monotonic()
     for writer in writers:
         writer.release()
     reader.release()

@@ -85,7 +85,7 @@ class Camera:
         results: Channel[Result | Done],
         most_in_flight: int | None = None,
     ) -> None:
-        """Start the camera.
+        """Open the outputs; ``start`` begins to read.
 
         Args:
             name: its key in the configuration.
@@ -112,7 +112,12 @@ class Camera:
         self._dropped_said_at = 0.0
         self._dropped_since = 0
         self.outlet = Outlet(name, config, self._written, self._lost, self.fail, self._closed)
-        self._reader = Worker(f"{name}: source", self._read, self.fail)
+        self._reader: Worker | None = None
+
+    def start(self) -> None:
+        """Begin to read."""
+        self.started_at = time.monotonic()
+        self._reader = Worker(f"{self.name}: source", self._read, self.fail)
 
     def stop(self) -> None:
         """Ask the source to end; what is in flight is still written."""
@@ -139,7 +144,7 @@ class Camera:
             "frames_hidden_whole": dict(self.books.hidden_whole),
             "corrupt_packets": self.stats.corrupt,
             "retimed_frames": self.stats.retimed,
-            "reconnects": self.stats.reconnects,
+            "reconnects": max(0, self.stats.connections - 1),
             "audio_packets_dropped": self.stats.audio_dropped,
             "seconds": seconds,
             "fps": self.books.written / max(seconds, 1e-3),
@@ -149,7 +154,8 @@ class Camera:
 
     def join(self) -> None:
         """Wait for the threads."""
-        self._reader.join()
+        if self._reader is not None:
+            self._reader.join()
         self.outlet.join()
 
     # the source's thread

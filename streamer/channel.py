@@ -10,7 +10,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Generic, TypeVar
 
 logger = logging.getLogger(__name__)
@@ -193,3 +194,46 @@ class Worker:
     def join(self) -> None:
         """Wait until the thread has ended."""
         self._thread.join()
+
+
+@contextmanager
+def ahead(items: Iterable[T], most: int, name: str) -> Iterator[Iterator[T]]:
+    """Let ``items`` be made in a thread of their own, while whoever iterates works on the ones before.
+
+    Args:
+        items: iterated in the thread.
+        most: how many may be made and not yet be done with.
+        name: of the thread.
+
+    Yields:
+        An iterator over the same items, which raises what making them raised. Leaving the context ends the
+        thread, once ``items`` has come out with its next.
+    """
+    channel: Channel[T] = Channel()
+    credits = Credits(most)
+    failures: list[BaseException] = []
+
+    def make() -> None:
+        try:
+            for item in items:
+                if not credits.take():
+                    return
+                channel.put(item)
+        except BaseException as error:  # raised again where the items are used
+            failures.append(error)
+        finally:
+            channel.close()
+
+    def made() -> Iterator[T]:
+        for item in channel:
+            yield item
+            credits.give()
+        if failures:
+            raise failures[0]
+
+    worker = Worker(name, make, failures.append)
+    try:
+        yield made()
+    finally:
+        credits.cancel()
+        worker.join()

@@ -47,7 +47,7 @@ def check(path: Path, device: str | None = None) -> bool:
             stream = source.probe(camera)
         except StreamerError as error:
             good = False
-            table.add_row(name, mask(camera.source), Text(str(error), style="red"))
+            table.add_row(name, mask(camera.source), Text(mask(str(error)), style="red"))
             continue
         rate = f" at {float(stream.rate):.4g} fps" if stream.rate else ""
         table.add_row(

@@ -301,8 +301,10 @@ def parse(
     cameras = data.get("cameras")
     if not isinstance(cameras, dict) or not cameras:
         raise ConfigError("cameras: expected at least one, such as `gate: {source: gate.mp4}`")
-    merged = {}
+    merged: dict[str, Any] = {}
     for name, camera in cameras.items():
+        if str(name) in merged:  # as 1 and "1" are, or no and False
+            raise ConfigError(f"cameras: the name {str(name)!r} is given twice")
         if not isinstance(camera, dict):
             raise ConfigError(
                 f"cameras.{name}: expected keys such as `source: gate.mp4`, found {_kind(camera)}"
@@ -385,4 +387,4 @@ def _kind(value: object) -> str:
         return "nothing"
     if isinstance(value, dict | list):
         return "keys and values" if isinstance(value, dict) else "a list"
-    return mask(repr(value))
+    return repr(mask(value)) if isinstance(value, str) else repr(value)

@@ -6,7 +6,9 @@ import logging
 import platform
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from importlib import metadata
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -15,8 +17,9 @@ import cv2
 import torch
 
 from streamer import detect, hide, measure, restore, source
+from streamer.address import mask
 from streamer.camera import Camera, Done
-from streamer.channel import Channel, Worker
+from streamer.channel import Channel, Worker, ahead
 from streamer.config import Config, RestoreConfig
 from streamer.detect.stage import stage as detect_stage
 from streamer.device import resolve
@@ -30,17 +33,21 @@ logger = logging.getLogger(__name__)
 TICK = 0.1
 """Seconds after which stages get an empty batch when nothing comes, so that time passes for them."""
 
+AHEAD = 2
+"""Batches that are detected and hidden but not yet restored, where that goes on at the same time."""
+
 T = TypeVar("T")
 
 
+@contextmanager
 def assemble(
     frames: Iterable[Batch[Frame]],
     config: Config,
     device: torch.device,
     detector: detect.Detector,
     restorers: Mapping[str, Restorer | None],
-) -> Iterator[Batch[Result]]:
-    """Join the stages; nothing runs until the results are asked for.
+) -> Iterator[Iterator[Batch[Result]]]:
+    """Join the stages; leaving the context ends them.
 
     Args:
         frames: batches of frames and markers of all cameras.
@@ -49,16 +56,20 @@ def assemble(
         detector: shared by all cameras.
         restorers: by camera.
 
-    Raises:
-        StageError: (while iterating) a stage failed that has no way to go on.
+    Yields:
+        Batches of results; asking for them raises a ``StageError`` when a stage failed that cannot go on.
     """
     cameras = config.cameras
     detected = _named(
         "detect", detect_stage(frames, detector, device, {c: cameras[c].detect for c in cameras})
     )
     hidden = _named("hide", hide.stage(detected, {c: cameras[c].blur for c in cameras}))
-    restored = _named("restore", restore.stage(hidden, restorers))
-    return _named("measure", measure.stage(restored))
+    with ExitStack() as stack:
+        if device.type == "cpu":
+            # a CPU has cores for two batches at a time; a GPU works on one after the other anyway
+            hidden = stack.enter_context(ahead(hidden, AHEAD, "detect and hide"))
+        restored = _named("restore", restore.stage(hidden, restorers))
+        yield _named("measure", measure.stage(restored))
 
 
 def _named(name: str, items: Iterator[T]) -> Iterator[T]:
@@ -88,11 +99,12 @@ class Run:
             duration: seconds after which the run ends by itself; None runs to the sources' end.
 
         Raises:
-            ConfigError: a source is not there, outputs exist already, a model or a device cannot be had.
+            ConfigError: a source is not there or would be written over, outputs exist already, a model or a
+                device cannot be had.
         """
         for name, camera in config.cameras.items():
             if not source.is_live(camera.source) and not Path(camera.source).exists():
-                raise ConfigError(f"cameras.{name}.source: {camera.source}: no such file or folder")
+                raise ConfigError(f"cameras.{name}.source: {mask(camera.source)}: no such file or folder")
         self.config = config
         self.device = resolve(config.device)
         self.detector = detect.load(
@@ -102,9 +114,10 @@ class Run:
             threshold=min(camera.detect.threshold for camera in config.cameras.values()),
         )
         self.restorers = self._load_restorers()
+        paths = [Path(c.source) for c in config.cameras.values() if not source.is_live(c.source)]
         for name, camera in config.cameras.items():
             if camera.output is not None:
-                check_outputs(Path(camera.output.directory) / name, overwrite)
+                check_outputs(Path(camera.output.directory) / name, overwrite, paths)
         self.error: BaseException | None = None
         """What ended the run: a ``StageError``; None as long as nothing did."""
         self.stopped_by: str | None = None
@@ -121,6 +134,8 @@ class Run:
         self._started_at = time.monotonic()
         for name, camera in self.config.cameras.items():
             self.cameras[name] = Camera(name, camera, self.intake, self._results)
+        for started in self.cameras.values():
+            started.start()
         self._device_thread = Worker("device", self._serve, self._fail)
         return self
 
@@ -226,8 +241,8 @@ class Run:
         unfinished = set(self.cameras)
         frames = self._until_ended(self.intake.batches(self.detector.batch_size, TICK))
         try:
-            for batch in assemble(frames, self.config, self.device, self.detector, self.restorers):
-                for item in batch:
+            with assemble(frames, self.config, self.device, self.detector, self.restorers) as batches:
+                for item in chain.from_iterable(batches):
                     if isinstance(item, Result):
                         self.cameras[item.camera].outlet.deliver(item)
                     elif isinstance(item, End):

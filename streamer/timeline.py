@@ -23,7 +23,7 @@ class Timeline:
 
         Args:
             unit: seconds per tick of the times given out.
-            step: seconds between frames, for as long as no two stamps have shown it.
+            step: seconds between frames as declared; a recording's stamps tell better as they come.
             first: where the first frame goes; None keeps its own stamp.
         """
         self.unit = unit
@@ -57,16 +57,20 @@ class Timeline:
             start = self._first if self._first is not None else stamp or Fraction(0)
             return self._settle(start, stamp, known=stamp is not None)
         last = self._last * self.unit
-        expected = last + (self._step if elapsed is None else elapsed)
-        if stamp is None or self.offset is None:
-            return self._settle(expected, stamp, known=stamp is not None)
+        if stamp is None:
+            return self._settle(last + (self._step if elapsed is None else elapsed), None, known=False)
+        # frames that were buffered while connecting come in one burst, so a step is the least
+        expected = last + (self._step if elapsed is None else max(elapsed, self._step))
+        if self.offset is None:
+            return self._settle(expected, stamp, known=True)
         time = stamp + self.offset
         jumped = elapsed is not None and time - expected > FORWARD
         if jumped or last - time > BACKWARD:
             return self._settle(expected, stamp, known=False)
         ticks = round(time / self.unit)
         if ticks > self._last:
-            self._step = time - last
+            if elapsed is None:
+                self._step = time - last
             self._last = ticks
             return ticks
         # stamped like its predecessor, or a little before: the offset stays, or the audio would lose step

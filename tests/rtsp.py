@@ -53,8 +53,8 @@ class Camera:
 
         Args:
             password: what the user ``viewer`` must give; empty lets everybody in.
-            settings: ``width``, ``height``, ``fps``, ``keyframes``, ``pattern``, ``audio`` (``none``, ``alaw``
-                or ``aac``), as ``tests/rtsp_server.py`` takes them.
+            settings: ``width``, ``height``, ``fps``, ``keyframes``, ``pattern``, and ``audio`` (``none``,
+                ``alaw`` or ``aac``), as ``tests/rtsp_server.py`` takes them.
         """
         require()
         self.port = free_port()
@@ -72,7 +72,13 @@ class Camera:
         """Start, with ``settings`` changed, and wait until it listens."""
         self.settings = {**self.settings, **settings}
         options = [f"--{name}={value}" for name, value in self.settings.items()]
-        command = [SYSTEM_PYTHON, SCRIPT, f"--port={self.port}", f"--password={self.password}", *options]
+        command = [
+            str(SYSTEM_PYTHON),
+            str(SCRIPT),
+            f"--port={self.port}",
+            f"--password={self.password}",
+            *options,
+        ]
         # GStreamer's registry and python3 of the system must not see the virtual environment
         environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
         self._process = subprocess.Popen(

@@ -16,12 +16,14 @@ from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402
 
 VIDEO = (
     "videotestsrc is-live=true pattern={pattern} ! video/x-raw,format=I420,width={width},height={height},"
-    "framerate={fps}/1 ! x264enc tune=zerolatency speed-preset=ultrafast bitrate=4000 key-int-max={keyframes} "
-    "! video/x-h264,profile=constrained-baseline ! rtph264pay name=pay0 pt=96 config-interval=1"
+    "framerate={fps}/1 ! x264enc tune=zerolatency speed-preset=ultrafast bitrate=4000 "
+    "key-int-max={keyframes} ! video/x-h264,profile=constrained-baseline "
+    "! rtph264pay name=pay0 pt=96 config-interval=1"
 )
 AUDIO = {
     "none": "",
-    "alaw": "audiotestsrc is-live=true ! audio/x-raw,rate=8000,channels=1 ! alawenc ! rtppcmapay name=pay1 pt=8",
+    "alaw": "audiotestsrc is-live=true ! audio/x-raw,rate=8000,channels=1 ! alawenc "
+    "! rtppcmapay name=pay1 pt=8",
     "aac": "audiotestsrc is-live=true ! audio/x-raw,rate=16000,channels=1 ! avenc_aac ! aacparse "
     "! rtpmp4gpay name=pay1 pt=97",
 }
@@ -75,8 +77,14 @@ class Camera:
             command, _, kind = line.strip().partition(" ")
             for each in [kind] if kind else list(self.silent):
                 self.silent[each] = command == "silence"
-            print("done", flush=True)
+            say("done")
         loop.quit()
+
+
+def say(word):
+    """Tell the test."""
+    sys.stdout.write(f"{word}\n")
+    sys.stdout.flush()
 
 
 def main():
@@ -94,7 +102,7 @@ def main():
     loop = GLib.MainLoop()
     camera = Camera(options)
     threading.Thread(target=camera.obey, args=(loop,), daemon=True).start()
-    print("ready", flush=True)
+    say("ready")
     loop.run()
 
 

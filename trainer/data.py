@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -112,8 +112,7 @@ def split(pictures: Sequence[Picture], config: DataConfig, seed: int) -> Split:
     excluded = {scene[clip] for clip in config.exclude if clip in scene}
     side_of = dict.fromkeys(excluded, "excluded")
     for side, wanted in (("test", config.test), ("validation", config.validation)):
-        free = sorted(set(scene.values()) - side_of.keys())
-        for chosen in _choose(wanted, scene, free, seed):
+        for chosen in _choose(wanted, scene, side_of, seed):
             if side_of.get(chosen, side) != side:
                 raise ConfigError(
                     f"data.{side}: {chosen!r} or a clip of its scene is already on the {side_of[chosen]} side"
@@ -160,11 +159,18 @@ def _scenes(clips: Iterable[str], groups: Sequence[Sequence[str]]) -> dict[str, 
     return {clip: root(clip) for clip in [*clips, *(c for group in groups for c in group)]}
 
 
-def _choose(wanted: list[str] | float, scene: dict[str, str], free: Sequence[str], seed: int) -> list[str]:
+def _choose(
+    wanted: list[str] | float, scene: Mapping[str, str], side_of: Mapping[str, str], seed: int
+) -> list[str]:
+    """Return the scenes that are named, or a share of all that are not excluded, out of those still free."""
     if isinstance(wanted, list):
         return sorted({scene[clip] for clip in wanted if clip in scene})
-    order = sorted(free, key=lambda clip: hashlib.sha256(f"{seed}/{clip}".encode()).hexdigest())
-    return order[: max(1, round(wanted * len(free)))]
+    order = sorted(
+        {root for root in scene.values() if side_of.get(root) != "excluded"},
+        key=lambda clip: hashlib.sha256(f"{seed}/{clip}".encode()).hexdigest(),
+    )
+    free = [root for root in order if root not in side_of]
+    return free[: max(1, round(wanted * len(order)))]
 
 
 def _images(folder: Path) -> tuple[list[Path], int]:

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import PIL.Image
+import PIL.ImageOps
 import torch
 from numpy.typing import NDArray
-from torchvision.io import ImageReadMode, decode_image
 
 from streamer.boxes import whole
 from streamer.config import BlurConfig
+from streamer.errors import SourceError
 from streamer.hide import hide
 from streamer.restore import cut, surroundings
 from trainer.config import PairsConfig
@@ -41,12 +43,18 @@ def read_image(path: Path) -> torch.Tensor:
         uint8 ``[H, W, 3]``, RGB.
 
     Raises:
-        RuntimeError: it is no image, damaged or truncated.
+        SourceError: it is no image, damaged or truncated.
     """
-    planes: torch.Tensor = decode_image(str(path), ImageReadMode.RGB, apply_exif_orientation=True)
-    if planes.dtype != torch.uint8:  # 16-bit PNG
-        planes = (planes.int() // 257).to(torch.uint8)
-    return planes.permute(1, 2, 0).contiguous()
+    try:
+        with PIL.Image.open(path) as opened:
+            image = PIL.ImageOps.exif_transpose(opened)
+            if image.mode.startswith("I"):  # 16-bit grey, which converting would cut off at 255
+                pixels = (np.asarray(image) // 257).astype(np.uint8)[..., None].repeat(3, axis=2)
+            else:
+                pixels = np.array(image.convert("RGB"))
+    except (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError) as error:
+        raise SourceError(f"{path}: no image, damaged or truncated ({error})") from None
+    return torch.from_numpy(pixels)
 
 
 def pairs(

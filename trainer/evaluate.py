@@ -158,11 +158,11 @@ def at_size(frame: Scored, network: Network, size: int) -> Scored | None:
         restored = network(blurred)
     scale = np.array([size / width, size / height] * 2, np.float32)
     regions = pad(frame.regions.astype(np.float32) * scale, size, size, 0.0)
-    small = [
+    images = [
         (image[0].permute(1, 2, 0) * 255).round().to(torch.uint8).contiguous()
         for image in (original, blurred, restored)
     ]
-    return compare(frame.row.clip, *small, regions)
+    return compare(frame.row.clip, images[0], images[1], images[2], regions)
 
 
 def compare(

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import logging
 import math
+import signal
 import warnings
-from collections.abc import Iterator, Sequence, Sized
+from collections.abc import Iterator, Sized
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import lightning
 import torch
 from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint, RichProgressBar
-from rich.console import Console
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
 from streamer import nets
-from streamer.errors import StreamerError
+from streamer.errors import SinkError, StreamerError
 from streamer.nets import Network
 from trainer.config import TrainConfig
 from trainer.losses import LOSSES, psnr
@@ -50,7 +51,7 @@ class Fitting(lightning.LightningModule):
         loss = self._loss(self.network(degraded), clean, self._weight(hidden))
         if not bool(torch.isfinite(loss)):
             raise StreamerError(
-                f"fit: the loss is not a number any more in epoch {self.current_epoch + 1}, step {index + 1}; "
+                f"fit: the loss is no number any more in epoch {self.current_epoch + 1}, step {index + 1}; "
                 "lower fit.rate or set fit.clip (the last whole epoch's checkpoint is kept)"
             )
         self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(degraded))
@@ -76,7 +77,9 @@ class Fitting(lightning.LightningModule):
         loss = self._loss(restored, clean, self._weight(hidden)) * len(clean)
         everywhere = psnr(restored, clean, torch.ones_like(hidden))[some]
         inside = psnr(restored, clean, hidden)[some]
-        return torch.stack([restored.new_tensor(len(clean)), loss, some.sum(), everywhere.sum(), inside.sum()])
+        return torch.stack(
+            [restored.new_tensor(len(clean)), loss, some.sum(), everywhere.sum(), inside.sum()]
+        )
 
     def configure_optimizers(self) -> Any:
         """Return Adam, with a schedule per step."""
@@ -121,7 +124,7 @@ def _cosine(step: int, steps: int) -> float:
 
 
 class Shuffled(Sampler[int]):
-    """All indices in an order that follows from the seed and the epoch, so that a resumed run continues it."""
+    """All indices in an order that follows from seed and epoch, so that a resumed run continues it."""
 
     def __init__(self, data: Sized, seed: int) -> None:
         self._data = data
@@ -150,7 +153,7 @@ class History(Callback):
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Take down the epoch that ended; its validation ran just before."""
         logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        row = {"epoch": trainer.current_epoch + 1}
+        row: dict[str, Any] = {"epoch": trainer.current_epoch + 1}
         row |= {name: logged[name] for name in ("train_loss", "validation_loss", "psnr_db", "psnr_hidden_db")}
         self.rows.append(row)
         logger.info(
@@ -165,3 +168,110 @@ class History(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from a checkpoint."""
         self.rows = list(state_dict["rows"])
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What training found."""
+
+    network: Network
+    """With the weights of the best epoch by validation."""
+    rows: list[dict[str, Any]]
+    """Loss and PSNR of each epoch."""
+    identity: dict[str, float]
+    """The same columns of validation for the degraded pictures themselves."""
+    best: int
+    """The epoch, from 1, that ``network`` is from."""
+
+
+def fit(
+    config: TrainConfig,
+    folders: PairFolders,
+    checkpoints: Path,
+    device: torch.device,
+    *,
+    resume: bool = False,
+    steps: int | None = None,
+    progress: bool = True,
+) -> Fitted:
+    """Train a network.
+
+    Args:
+        config: what and how.
+        folders: the pairs.
+        checkpoints: folder for ``best.ckpt`` and ``last.ckpt``, the latter written after each epoch.
+        device: where to train.
+        resume: go on from ``last.ckpt``; the outcome is that of a run which was never interrupted.
+        steps: stop after so many steps, as one short epoch; None trains all epochs.
+        progress: draw a progress bar.
+
+    Raises:
+        StreamerError: the loss became infinite or not a number.
+        SinkError: a checkpoint cannot be written.
+        KeyboardInterrupt: Ctrl-C; the last whole epoch is in ``last.ckpt``.
+    """
+    # what a user can do nothing about: workers are not needed, pairs are read from disk as they are
+    warnings.filterwarnings("ignore", module=r"lightning\..*")
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    torch.manual_seed(config.seed)
+    fitting = Fitting(config)
+    epochs = 1 if steps is not None else config.fit.epochs
+    train, validation = Pairs(folders.train), Pairs(folders.validation)
+    shuffled = DataLoader(train, config.fit.batch, sampler=Shuffled(train, config.seed))
+    ordered = DataLoader(validation, config.fit.batch)
+    history = History(epochs)
+    best = ModelCheckpoint(
+        checkpoints,
+        "best",
+        monitor="psnr_hidden_db" if config.pairs.of == "regions" else "psnr_db",
+        mode="max",
+        save_last=True,
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )
+    callbacks: list[Callback] = [history, best]
+    if config.fit.ema is not None:
+        callbacks.append(EMAWeightAveraging(decay=config.fit.ema))
+    if progress:
+        callbacks.append(RichProgressBar())
+    one_gpu = device.type == "cuda" and config.fit.devices == 1
+    trainer = lightning.Trainer(
+        accelerator="gpu" if device.type == "cuda" else "cpu",
+        devices=[device.index or 0] if one_gpu else config.fit.devices,
+        precision=config.fit.precision,
+        max_epochs=epochs,
+        limit_train_batches=steps,
+        gradient_clip_val=config.fit.clip,
+        callbacks=callbacks,
+        logger=False,
+        num_sanity_val_steps=0,
+        enable_model_summary=False,
+        enable_progress_bar=progress,
+        default_root_dir=checkpoints,
+    )
+    identity = _identity(fitting, ordered)
+    last = checkpoints / "last.ckpt"
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        trainer.fit(fitting, shuffled, ordered, ckpt_path=last if resume else None)
+    except SystemExit:
+        if not trainer.interrupted:
+            raise
+        # Lightning makes exit code 1 of Ctrl-C, and ignores the signal from then on
+        raise KeyboardInterrupt from None
+    except OSError as error:
+        raise SinkError(f"{checkpoints}: cannot be written: {error.strerror or error}") from error
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    network = nets.build(config.network.name, config.network.options)
+    kept = torch.load(best.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
+    network.load_state_dict({name.removeprefix("network."): value for name, value in kept.items()})
+    monitored = [row[str(best.monitor)] for row in history.rows]
+    return Fitted(network.eval(), history.rows, identity, monitored.index(max(monitored)) + 1)
+
+
+def _identity(fitting: Fitting, validation: DataLoader[Any]) -> dict[str, float]:
+    """Return what doing nothing scores."""
+    with torch.inference_mode():
+        return means(torch.stack([fitting.sums(batch[0], batch) for batch in validation]).sum(dim=0))

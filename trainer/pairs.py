@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from torch.utils.data import Dataset
 
 import streamer.boxes
 from streamer import detect, hide, restore
-from streamer.errors import ConfigError
+from streamer.errors import ConfigError, SourceError
 from trainer import cache, degrade
 from trainer.config import TrainConfig
 from trainer.data import Picture, Split
@@ -63,10 +63,10 @@ def find_boxes(
             config.detect, device, classes=config.detect.classes, threshold=config.detect.threshold
         )
         found: dict[str, list[list[float]] | None] = {}
-        for picture in track(pictures, "detecting", console=console, transient=True):
+        for picture in follow(pictures, "detecting", console):
             try:
                 image = read_image(picture.path)
-            except RuntimeError:
+            except SourceError:
                 found[picture.name] = None
                 continue
             detections = detector.detect([image.to(device)])[0]
@@ -126,7 +126,7 @@ def make_pairs(split: Split, boxes: BoxesByName, config: TrainConfig, console: C
         def make(
             folder: Path, pictures: list[Picture] = pictures, variants: int = variants, side: str = side
         ) -> None:
-            shown = track(pictures, f"hiding ({side})", console=console, transient=True)
+            shown = follow(pictures, f"hiding ({side})", console)
             made = pairs(shown, boxes, config.blur, form, variants=variants, seed=config.seed)
             count = 0
             with (folder / "pixels").open("wb") as pixels, (folder / "hidden").open("wb") as hidden:
@@ -164,6 +164,11 @@ class Pairs(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
         degraded, clean = torch.from_numpy(self._pixels[index].astype(np.float32) / 65535)
         hidden = torch.from_numpy(self._hidden[index].astype(np.float32) / 255)
         return degraded, clean, hidden[None]
+
+
+def follow(pictures: Sequence[Picture], doing: str, console: Console) -> Iterable[Picture]:
+    """Pass pictures on under a progress bar, where there is a terminal to draw it on."""
+    return track(pictures, doing, console=console, transient=True, disable=not console.is_terminal)
 
 
 def _files(config: TrainConfig) -> list[Path]:

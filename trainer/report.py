@@ -14,13 +14,14 @@ import numpy as np
 import torch
 import yaml
 from numpy.typing import NDArray
+from rich import box
 from rich.table import Table
 
 from streamer.errors import SinkError
 from streamer.restore import surroundings
-from trainer.evaluate import Evaluation, Score, Scored, Summary
+from trainer.evaluate import Evaluation, Score, Scored
 
-IDENTITY = "identity (the blurred input)"
+IDENTITY = "identity"
 """The first row of every table."""
 
 
@@ -59,42 +60,35 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     write(path, text.getvalue().encode())
 
 
-def means(evaluation: Evaluation, name: str, title: str) -> Table:
-    """Return the table of the means over clips: doing nothing first, then the model."""
-    mean = evaluation.mean
-    table = Table(title=title, title_justify="left")
-    table.add_column("mean over clips")
-    for column in ("whole frame, dB", "hidden regions, dB", "gain, dB", "regions made worse"):
-        table.add_column(column, justify="right")
-    table.add_row(IDENTITY, *_decibels(mean.identity), "", "")
-    table.add_row(name, *_decibels(mean.model), f"{mean.gain:+.2f}", f"{mean.worsened:.1%}")
-    return table
+def table(evaluation: Evaluation, name: str, title: str) -> Table:
+    """Return the table of all clips and the mean over them; in each, doing nothing comes before the model.
 
-
-def by_clip(evaluation: Evaluation) -> Table:
-    """Return the table of all clips and their mean; each with the identity before the model."""
-    table = Table()
-    table.add_column("clip")
-    columns = ("frames", "regions", "frame: identity", "model", "regions: identity", "model", "gain", "worse")
-    for column in columns:
-        table.add_column(column, justify="right")
-    for name, clip in evaluation.clips.items():
-        table.add_row(name, *_clip(clip))
-    table.add_section()
-    table.add_row("mean", *_clip(evaluation.mean))
-    return table
+    Args:
+        evaluation: what was measured.
+        name: of the model.
+        title: says at which size.
+    """
+    made = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    made.add_column("clip")
+    made.add_column("picture")
+    for column in ("frames", "regions", "frame dB", "hidden dB", "gain dB", "worse"):
+        made.add_column(column, justify="right", no_wrap=True)
+    for clip, summary in [*evaluation.clips.items(), ("mean", evaluation.mean)]:
+        made.add_section()
+        counts = str(summary.frames), str(summary.regions)
+        made.add_row(clip, IDENTITY, *counts, *_decibels(summary.identity))
+        gain, worse = f"{summary.gain:+.2f}", f"{summary.worsened:.1%}"
+        made.add_row("", name, "", "", *_decibels(summary.model), gain, worse)
+    made.caption = (
+        "PSNR of whole frames and of what is hidden in them, mean over frames, then over clips; "
+        f"{IDENTITY}: the blurred input; worse: regions further from the original than it"
+    )
+    made.caption_justify = "left"
+    return made
 
 
 def _decibels(score: Score) -> tuple[str, str]:
     return f"{score.frame:.2f}", f"{score.regions:.2f}"
-
-
-def _clip(clip: Summary) -> list[str]:
-    identity, model = _decibels(clip.identity), _decibels(clip.model)
-    return [
-        str(clip.frames), str(clip.regions), identity[0], model[0], identity[1], model[1],
-        f"{clip.gain:+.2f}", f"{clip.worsened:.1%}",
-    ]  # fmt: skip
 
 
 def curves(path: Path, rows: Sequence[Mapping[str, Any]], identity: Mapping[str, float]) -> None:
@@ -111,6 +105,7 @@ def curves(path: Path, rows: Sequence[Mapping[str, Any]], identity: Mapping[str,
     """
     # imported here: it takes a second, which `trainer --help` need not
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(11, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
@@ -123,12 +118,13 @@ def curves(path: Path, rows: Sequence[Mapping[str, Any]], identity: Mapping[str,
             (line,) = axes.plot(epochs, [row[column] for row in rows], marker=".", label=column)
             if column in identity:
                 axes.axhline(
-                    identity[column], color=line.get_color(), linestyle=":", label=f"{column} of the identity"
+                    identity[column], color=line.get_color(), linestyle=":", label=f"{column} of the input"
                 )
         axes.set_xlabel("epoch")
         axes.set_ylabel(unit)
         axes.grid(alpha=0.3)
         axes.legend()
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     left.set_yscale("log")
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=100)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from streamer.config import COCO
 from streamer.errors import ModelError
 
 
@@ -15,6 +16,7 @@ def indices(classes: Sequence[str], known: Sequence[str], model: str) -> list[in
     """
     for name in classes:
         if name not in known:
-            some = ", ".join(known[:10]) + (f" and {len(known) - 10} more" if len(known) > 10 else "")
+            names = [other for other in known if other in COCO]  # without the fillers in torchvision's table
+            some = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
             raise ModelError(f"detect.classes: {model} does not know the class {name!r}; it knows {some}")
     return [known.index(name) for name in classes]

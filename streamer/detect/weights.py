@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import pickle
+import warnings
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import safetensors
 import safetensors.torch
 import torch
 from torch import nn
@@ -35,9 +35,9 @@ def fetch(url: str) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         torch.hub.download_url_to_file(url, str(path), digits and digits[1], progress=False)
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError) as error:  # the latter where it was something else than its name says
         raise ModelError(
-            f"detect.weights: {path.name} cannot be downloaded ({_first_line(error)}): "
+            f"detect.weights: {path.name} cannot be downloaded ({error}): "
             f"get {url} and put it into {folder}, or name your copy as detect.weights: PATH"
         ) from None
     return path
@@ -54,19 +54,21 @@ def read(path: Path) -> StateDict:
     try:
         if path.suffix == ".safetensors":
             return safetensors.torch.load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        # the message says which name the pickle wanted to import, if that was what stopped it
-        if "GLOBAL" in str(error) or "global" in str(error):
-            found = "a pickle that carries code, which is refused"
-        else:
-            found = "not a file that torch.save wrote"
-        raise ModelError(f"detect.weights: {path}: {found}; a state dict was expected") from None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about kinds of files that are refused below
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise ModelError(f"detect.weights: {path}: cannot be read: {error.strerror}") from None
     except Exception as error:  # on bytes that are no pickle, torch raises whatever they lead to
+        # the message says which name the pickle wanted to import, if that was what stopped it
+        if isinstance(error, pickle.UnpicklingError) and "GLOBAL" in str(error):
+            raise ModelError(
+                f"detect.weights: {path}: a pickle that carries code, which is refused; "
+                "a state dict was expected"
+            ) from None
         found = "empty" if path.stat().st_size == 0 else "truncated, damaged or not a state dict"
         raise ModelError(
-            f"detect.weights: {path}: {found}; copy it again, or delete it if it was downloaded "
-            f"({type(error).__name__}: {_first_line(error)})"
+            f"detect.weights: {path}: {found}; copy it again, or delete it if it was downloaded"
         ) from None
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise ModelError(
@@ -82,6 +84,9 @@ def fit(network: nn.Module, state: StateDict, path: Path, name: str) -> None:
     Raises:
         ModelError: it belongs to another network, or holds what is not a number.
     """
+    for key, value in state.items():
+        if not bool(torch.isfinite(value).all()):
+            raise ModelError(f"detect.weights: {path}: {key} holds weights that are not numbers")
     own = network.state_dict()
     for key in sorted(own.keys() & state.keys()):
         if own[key].shape != state[key].shape:
@@ -89,8 +94,6 @@ def fit(network: nn.Module, state: StateDict, path: Path, name: str) -> None:
                 f"detect.weights: {path} does not fit {name}: "
                 f"{key} is {tuple(state[key].shape)}, expected {tuple(own[key].shape)}"
             )
-        if not bool(torch.isfinite(state[key]).all()):
-            raise ModelError(f"detect.weights: {path}: {key} holds weights that are not numbers")
     # not by comparing keys beforehand: torchvision's modules accept the names of its earlier versions too
     missing, unexpected = network.load_state_dict(state, strict=False)
     problems = [
@@ -100,7 +103,3 @@ def fit(network: nn.Module, state: StateDict, path: Path, name: str) -> None:
     ]
     if problems:
         raise ModelError(f"detect.weights: {path} does not fit {name}: weights {' and '.join(problems)}")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -2,6 +2,7 @@
 
 from streamer.sink.directory import check_outputs
 from streamer.sink.log import LogSink
+from streamer.sink.summary import write_summary
 from streamer.sink.video import VideoSink
 
-__all__ = ["LogSink", "VideoSink", "check_outputs"]
+__all__ = ["LogSink", "VideoSink", "check_outputs", "write_summary"]

@@ -1,11 +1,12 @@
-"""The audio track of an MP4: the source's packets as they are, or as AAC where MP4 does not hold their codec."""
+"""The audio of an MP4: the source's packets as they are, or as AAC where MP4 does not hold their codec."""
 
 from __future__ import annotations
 
 import logging
+import math
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any, cast
@@ -16,6 +17,7 @@ from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
 from av.audio.layout import AudioLayout
 from av.audio.stream import AudioStream
+from av.bitstream import BitStreamFilterContext
 from av.container.output import OutputContainer
 from numpy.typing import NDArray
 
@@ -23,8 +25,8 @@ from streamer.frame import AudioPacket, AudioTrack
 
 logger = logging.getLogger(__name__)
 
-COPIED = frozenset({"aac", "ac3", "alac", "eac3", "flac", "mp2", "mp3", "opus"})
-"""Codecs that MP4 holds and that players expect there."""
+COPIED = frozenset({"aac", "ac3", "alac", "eac3", "flac", "mp3", "opus"})
+"""Codecs that MP4 holds and that players expect there; MP2 is held, too, but read back as MP3."""
 
 NEED_HEADER = frozenset({"alac", "flac", "opus"})
 """Those of them that MP4 only holds with their out-of-band header."""
@@ -54,7 +56,7 @@ class AudioWriter(ABC):
         """Packets left out, by cause."""
 
     @abstractmethod
-    def write(self, packets: Iterable[AudioPacket], track: AudioTrack) -> Iterator[AudioPacket]:
+    def write(self, packets: Sequence[AudioPacket], track: AudioTrack) -> Iterator[AudioPacket]:
         """Yield what is ready for the file.
 
         Args:
@@ -79,20 +81,20 @@ def open_audio(container: OutputContainer, track: AudioTrack) -> AudioWriter | N
     """
     try:
         codec = av.Codec(track.codec, "r").canonical_name
-        if codec in COPIED and (track.extradata or codec not in NEED_HEADER) and _encodes(codec, track):
-            return _Copy(track, container, codec)
-        return _Encode(track, container)
+        decoder = _decoder(track)
     except (av.FFmpegError, ValueError) as error:
-        logger.warning("%s: the audio (%s) is left out: %s", container.name, track.codec, error)
+        logger.warning("%s: %s audio is left out: %s", container.name, track.codec, error)
         return None
+    if codec in COPIED and (track.extradata or codec not in NEED_HEADER) and _encodes(codec, track):
+        return _Copy(track, container, codec)
+    return _Encode(track, container, decoder)
 
 
 def _encodes(codec: str, track: AudioTrack) -> bool:
-    """Whether the encoder of ``codec`` takes the track's rate and layout."""
-    encoder = av.CodecContext.create(av.Codec(codec, "w"))
-    assert isinstance(encoder, AudioCodecContext)  # noqa: S101, for the type checker
+    """Whether there is an encoder of ``codec`` that takes the track's rate and layout."""
+    encoder: Any = av.CodecContext.create(codec, "w")
     encoder.sample_rate, encoder.layout = track.sample_rate, track.layout
-    encoder.format = (encoder.codec.audio_formats or ["s16"])[0]
+    encoder.format = encoder.codec.audio_formats[0]
     try:
         encoder.open()
     except av.FFmpegError:
@@ -100,9 +102,7 @@ def _encodes(codec: str, track: AudioTrack) -> bool:
     return True
 
 
-def _add_stream(
-    container: OutputContainer, codec: str, track: AudioTrack, bit_rate: int = 0
-) -> AudioStream:
+def _add_stream(container: OutputContainer, codec: str, track: AudioTrack, bit_rate: int = 0) -> AudioStream:
     stream = cast(AudioStream, container.add_stream(codec, rate=track.sample_rate))
     stream.codec_context.layout = track.layout
     stream.codec_context.bit_rate = bit_rate
@@ -117,25 +117,36 @@ class _Copy(AudioWriter):
         # PyAV describes a stream to the muxer by an open encoder; all it ever makes is a moment of silence
         super().__init__(track, _add_stream(container, codec, track))
         self._stream.codec_context.extradata = track.extradata or None
+        # as in MPEG-TS, where each packet brings a header of its own
+        wrapped = codec == "aac" and not track.extradata
+        self._unwrap = BitStreamFilterContext("aac_adtstoasc", self._stream) if wrapped else None
         self._last: Fraction | None = None
         self._end = Fraction(0)
+        self._quiet = b""
 
-    def write(self, packets: Iterable[AudioPacket], track: AudioTrack) -> Iterator[AudioPacket]:
+    def write(self, packets: Sequence[AudioPacket], track: AudioTrack) -> Iterator[AudioPacket]:
         """Yield copies, since the packets themselves may be on their way into another file too."""
+        if not _same_coding(track, self._track):
+            self.dropped["another codec"] += len(packets)
+            return
         for packet in packets:
-            if not _same_coding(track, self._track):
-                self.dropped["another codec"] += 1
-                continue
-            if packet.is_corrupt or not packet.size:
+            if _damaged(packet):
                 self.dropped["damaged"] += 1
                 continue
             start = self._end if packet.pts is None else packet.pts * track.time_base
+            skipped = Fraction(_skipped(packet), track.sample_rate)
+            if skipped:  # what is heard starts at a whole unit of the time base, what is skipped need not
+                start += math.floor(skipped / track.time_base + Fraction(1, 2)) * track.time_base - skipped
             if self._last is not None and start <= self._last:
                 self.dropped["back in time"] += 1
                 continue
+            if self._quiet and start > self._end:
+                # the muxer moves what follows the silence that it was given too early to know its length
+                yield self._stamp(self._quiet, self._end, Fraction(0))
+            self._quiet = b""
             duration = packet.duration or 0
             self._last, self._end = start, start + duration * track.time_base
-            yield self._stamp(bytes(packet), start, duration, track.time_base)
+            yield from self._ready(bytes(packet), start, duration * track.time_base)
 
     def silence(self, time: Fraction) -> Iterator[AudioPacket]:
         """Yield one packet that the encoder made."""
@@ -143,20 +154,36 @@ class _Copy(AudioWriter):
         frame = AudioFrame(context.format, context.layout, context.frame_size or 1024)
         for plane in frame.planes:
             plane.update(bytes(plane.buffer_size))
-        frame.sample_rate, frame.pts, frame.time_base = context.sample_rate, 0, Fraction(1, context.sample_rate)
+        frame.sample_rate = context.sample_rate
         packet, *_ = [*self._stream.encode(frame), *self._stream.encode()]
-        self._last = time
-        yield self._stamp(bytes(packet), time, 0, Fraction(1, context.sample_rate))
+        self._quiet = bytes(packet)
+        self._last, self._end = time, time + Fraction(frame.samples, context.sample_rate)
+        yield self._stamp(self._quiet, time, self._end - time)
 
     def flush(self) -> Iterator[AudioPacket]:
         """Yield nothing: nothing waits in here."""
         return iter(())
 
-    def _stamp(self, data: bytes, time: Fraction, duration: int, time_base: Fraction) -> AudioPacket:
-        packet: AudioPacket = av.Packet(data)
-        packet.pts = packet.dts = round(time / time_base)
-        packet.duration = duration
-        packet.time_base = time_base
+    def _ready(self, data: bytes, time: Fraction, duration: Fraction) -> Iterator[AudioPacket]:
+        packet = self._stamp(data, time, duration)
+        if self._unwrap is None:
+            yield packet
+            return
+        try:
+            packets = self._unwrap.filter(packet)
+        except av.FFmpegError:
+            self.dropped["damaged"] += 1
+            return
+        for unwrapped in cast("list[AudioPacket]", packets):
+            unwrapped.stream = self._stream
+            yield unwrapped
+
+    def _stamp(self, data: bytes, time: Fraction, duration: Fraction) -> AudioPacket:
+        packet = cast(AudioPacket, av.Packet(data))
+        rate = self._track.sample_rate
+        packet.pts = packet.dts = round(time * rate)
+        packet.duration = round(duration * rate)
+        packet.time_base = Fraction(1, rate)
         packet.stream = self._stream
         packet.is_keyframe = True
         self.started = True
@@ -166,28 +193,33 @@ class _Copy(AudioWriter):
 class _Encode(AudioWriter):
     """Decodes packets and encodes them as AAC, each sample at the time that its packet said."""
 
-    def __init__(self, track: AudioTrack, container: OutputContainer) -> None:
+    def __init__(self, track: AudioTrack, container: OutputContainer, decoder: AudioCodecContext) -> None:
         self._source = track
-        self._decoder = _decoder(track)
+        self._decoder = decoder
         rate = min((rate for rate in AAC_RATES if rate >= track.sample_rate), default=AAC_RATES[-1])
-        layout = track.layout if AudioLayout(track.layout).nb_channels <= 2 else "stereo"
-        self._channels = AudioLayout(layout).nb_channels
-        track = replace(track, codec="aac", sample_rate=rate, layout=layout)
-        super().__init__(
-            track, _add_stream(container, "aac", track, self._channels * min(4 * rate, 96_000))
-        )
-        self._resampler = av.AudioResampler("fltp", layout, rate)
+        self._channels = min(2, AudioLayout(track.layout).nb_channels)
+        aac = replace(track, codec="aac", sample_rate=rate, layout=("mono", "stereo")[self._channels - 1])
+        super().__init__(aac, _add_stream(container, "aac", aac, self._channels * min(4 * rate, 96_000)))
+        self._resampler = av.AudioResampler("fltp", aac.layout, rate)
         self._size = self._stream.codec_context.frame_size
         self._waiting = self._zeros(0)
         self._next: int | None = None  # where the next sample goes, in samples since time 0
 
-    def write(self, packets: Iterable[AudioPacket], track: AudioTrack) -> Iterator[AudioPacket]:
+    def write(self, packets: Sequence[AudioPacket], track: AudioTrack) -> Iterator[AudioPacket]:
         """Decode, put every sample in its place, and yield full packets."""
         if not _same_coding(track, self._source):
-            self._source, self._decoder = track, _decoder(track)
+            try:
+                self._decoder = _decoder(track)
+            except (av.FFmpegError, ValueError):
+                self.dropped["another codec"] += len(packets)
+                return
+            self._source = track
             self._resampler = av.AudioResampler("fltp", self._track.layout, self._track.sample_rate)
         for packet in packets:
-            yield from self._decode(packet)
+            if _damaged(packet):
+                self.dropped["damaged"] += 1
+            else:
+                yield from self._decode(packet)
 
     def silence(self, time: Fraction) -> Iterator[AudioPacket]:
         """Encode as much as the encoder wants before it gives something."""
@@ -262,6 +294,18 @@ def _decoder(track: AudioTrack) -> AudioCodecContext:
     decoder.options = {"pkt_timebase": str(track.time_base)}
     decoder.open()
     return cast(AudioCodecContext, decoder)
+
+
+def _damaged(packet: AudioPacket) -> bool:
+    """Whether there is nothing to use in it; to a decoder, an empty packet would mean the end."""
+    return packet.is_corrupt or packet.size == 0
+
+
+def _skipped(packet: AudioPacket) -> int:
+    """How many samples at its start the packet tells a decoder to throw away."""
+    if not packet.has_sidedata("skip_samples"):
+        return 0
+    return int.from_bytes(bytes(packet.get_sidedata("skip_samples"))[:4], "little")
 
 
 def _same_coding(one: AudioTrack, other: AudioTrack) -> bool:

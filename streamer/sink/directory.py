@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,18 +13,24 @@ OUTPUTS = ("blurred.mp4", "restored.mp4", "frames.csv", "detections.jsonl", "eve
 """All that a camera's folder may hold of ours."""
 
 
-def check_outputs(directory: Path, overwrite: bool, files: Iterable[str] = OUTPUTS) -> None:
+def check_outputs(directory: Path, overwrite: bool, sources: Iterable[Path] = ()) -> None:
     """Make sure that a camera's outputs can be written, and that no earlier ones are among them.
 
     Args:
         directory: the camera's folder; made where it is not there.
         overwrite: whether earlier outputs are removed, all of them, so that nothing old is left looking new.
-        files: names of the outputs.
+        sources: files and folders that the run reads, of any camera.
 
     Raises:
-        ConfigError: there are outputs and ``overwrite`` is off, or the folder cannot be written to.
+        ConfigError: there are outputs and ``overwrite`` is off, the folder cannot be written to, or one of
+            them is a source.
     """
-    existing = [path for path in map(directory.joinpath, files) if path.exists() or path.is_symlink()]
+    outputs = [directory / name for name in OUTPUTS]
+    read = {source.resolve() for source in sources}
+    for path in (directory, *outputs):
+        if path.resolve() in read:
+            raise ConfigError(f"{path} is a source of this run: use another output.directory")
+    existing = [path for path in outputs if os.path.lexists(path)]
     if existing and not overwrite:
         raise ConfigError(f"{existing[0]} exists already: use --overwrite, or another output.directory")
     try:

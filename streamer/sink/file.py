@@ -9,8 +9,8 @@ from pathlib import Path
 class OutputFile:
     """A file for FFmpeg to write to, by PyAV's protocol for file objects.
 
-    An error is kept instead of raised, and nothing is written after it: closing an MP4 rewrites its beginning,
-    which on a full disk would make unreadable what could be played before.
+    An error is kept instead of raised, and nothing is written after it: closing an MP4 rewrites its
+    beginning, which on a full disk would make unreadable what could be played before.
     """
 
     def __init__(self, path: Path) -> None:
@@ -20,7 +20,8 @@ class OutputFile:
             OSError: it cannot be created.
         """
         self._file = path.open("wb", buffering=0)
-        self._whole = 0
+        self.whole = 0
+        """Length up to the last ``mark``, in bytes."""
         self.name = str(path)
         """What messages call it."""
         self.error: OSError | None = None
@@ -29,7 +30,7 @@ class OutputFile:
     def mark(self) -> None:
         """Note that what is written so far is whole: a failure cuts the file back to here."""
         if self.error is None:
-            self._whole = self._file.tell()
+            self.whole = self._file.tell()
 
     def write(self, data: bytes) -> int:
         """Write all of ``data``, unless writing has failed before."""
@@ -39,7 +40,8 @@ class OutputFile:
                 left = left[self._file.write(left) :]
         except OSError as error:
             self.error = error
-            self._file.truncate(self._whole)
+            if self._file.tell() >= self.whole:
+                self._file.truncate(self.whole)
         return len(data)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:

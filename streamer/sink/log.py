@@ -26,7 +26,7 @@ COLUMNS = (
 
 
 class LogSink:
-    """Writes ``frames.csv`` and ``detections.jsonl``; each row reaches the file at once, so that a kill loses none."""
+    """Writes ``frames.csv`` and ``detections.jsonl``, each row at once, so that a kill loses none."""
 
     def __init__(self, directory: Path) -> None:
         """Create both files.
@@ -43,7 +43,11 @@ class LogSink:
             self._detections = OutputFile(directory / "detections.jsonl")
         except OSError as error:
             raise SinkError(f"{error.filename}: cannot be written: {error.strerror}") from error
-        _write(self._frames, ",".join(COLUMNS))
+        try:
+            _write(self._frames, ",".join(COLUMNS))
+        except SinkError:
+            self.close()
+            raise
 
     def write(self, result: Result, latency_ms: float, threshold: float) -> None:
         """Add a frame.

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from streamer.channel import Channel, Countdown, Worker
 from streamer.config import CameraConfig
+from streamer.errors import SinkError
 from streamer.frame import AudioPacket, End, Image, Result
 from streamer.sink.log import LogSink
 from streamer.sink.video import VideoSink
@@ -49,7 +50,10 @@ class Outlet:
         if config.output is None:
             return
         folder = Path(config.output.directory) / name
-        self._log = LogSink(folder)
+        try:
+            self._log = LogSink(folder)
+        except SinkError as error:  # a full disk, say: the camera ends as if it had filled up later
+            self._fail(error)
         videos: list[tuple[VideoSink, Callable[[Result], Image | None]]] = [
             (VideoSink(folder / "blurred.mp4", config.output, audio=True), lambda result: result.blurred)
         ]

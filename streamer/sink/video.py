@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import av
 from av.packet import Packet
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 MUXER = {
     # fragments while it is written, for a kill; an ordinary index once it is closed
     "movflags": "hybrid_fragmented+delay_moov",
-    "frag_duration": "1000000",
+    "frag_duration": "500000",
     "flush_packets": "1",
     # microseconds for which one stream's packets wait for the other's; their order in the file matters little
     "max_interleave_delta": "100000",
@@ -92,7 +92,7 @@ class VideoSink:
             audio: packets that came after the last picture.
 
         Raises:
-            SinkError: the file cannot be finished and no ``write`` has said so; what is whole stays and plays.
+            SinkError: the file cannot be finished, and no ``write`` has said so; what is whole stays.
         """
         movie, self._movie = self._movie, None
         if movie is not None:
@@ -128,19 +128,21 @@ class _Movie:
         self._planes = Planes(*self._size, first.stream.matrix)
         self._time_base = first.time_base
         self._start = self._keyframe_due = first.pts * first.time_base
+        self._held: dict[int, Packet[Any]] = {}  # by track, the packet whose duration is not known yet
+        self._header = 0  # length of a file that holds no picture yet
         self._pts: int | None = None
         self._duration = 0
         track = first.stream.audio if wants_audio else None
         ticks = math.lcm(self._time_base.denominator, track.sample_rate if track else 1)
         options = {**MUXER, "movie_timescale": str(min(ticks, MOST_TICKS))}
-        self._container = av.open(file, "w", format="mp4", options=options)
+        self._container = av.open(file, "w", format="mp4", container_options=options)
         self._video = self._add_video(config)
         self._audio = open_audio(self._container, track) if track else None
 
     def _add_video(self, config: OutputConfig) -> VideoStream:
         options = {"preset": config.preset, "crf": str(config.crf), "tune": "zerolatency", "bf": "0"}
         rate = _believable(self._stream.rate)
-        video = cast(VideoStream, self._container.add_stream("libx264", rate=rate, options=options))
+        video = self._container.add_stream("libx264", rate=rate, options=options)
         context = video.codec_context
         context.width, context.height = self._size
         context.pix_fmt = self._planes.format
@@ -156,7 +158,8 @@ class _Movie:
         self._write_audio(result.audio, result.stream)
         time = result.pts * result.time_base
         if self._audio and not self._audio.started and time - self._start >= PATIENCE:
-            self._mux(self._audio.silence(self._start))
+            for packet in self._audio.silence(self._start):
+                self._send(packet)
         pts = round(time / self._time_base)
         if self._pts is not None:
             pts = max(pts, self._pts + 1)  # after a reconnect, another time base may round two times to one
@@ -174,45 +177,65 @@ class _Movie:
 
     def close(self, audio: tuple[AudioPacket, ...]) -> None:
         """Finish the file, unless it has failed."""
-        failed_before = self._file.error
-        try:
-            if failed_before is None:
+        failed_before = self._file.error is not None
+        with ExitStack() as stack:
+            stack.callback(self._report)
+            stack.callback(self._file.close)
+            stack.callback(self._container.close)
+            if not failed_before:
                 self._write_audio(audio, self._stream)
                 self._mux(self._video.encode())
-                if self._audio:
-                    self._mux(self._audio.flush())
-        finally:
-            self._container.close()
-            self._file.close()
+                self._mux(self._audio.flush() if self._audio else ())
+                for packet in self._held.values():
+                    self._send(packet)
+        if self._file.error is not None and not failed_before:
+            raise self._file.error
+
+    def _report(self) -> None:
         if self._audio and self._audio.dropped:
             causes = ", ".join(f"{count} {cause}" for cause, count in self._audio.dropped.items())
             logger.warning("%s: audio packets left out: %s", self._file.name, causes)
-        if self._file.error is not None and failed_before is None:
-            raise self._file.error
+        if self._file.error is not None and self._file.whole <= self._header:
+            Path(self._file.name).unlink(missing_ok=True)  # nothing in it could be played
 
     def _write_audio(self, packets: tuple[AudioPacket, ...], stream: Stream) -> None:
         if self._audio and stream.audio:
             self._mux(self._audio.write(packets, stream.audio))
 
     def _mux(self, packets: Iterable[Packet[Any]]) -> None:
+        """Hand packets to the muxer; beside audio, each one when the next has told how long it lasts.
+
+        Where one track ends a fragment, the muxer goes by the durations it was told in the other, and moves in
+        time what does not follow on.
+        """
         for packet in packets:
-            try:
-                self._container.mux(packet)
-            except av.InvalidDataError:
-                if self._audio is None:
-                    raise
-                self._audio.dropped["damaged"] += 1  # the muxer looks into audio packets, never into ours
-            if self._file.error is not None:
-                raise self._file.error
-            self._file.mark()
+            if self._audio is None:
+                self._send(packet)
+                continue
+            held = self._held.get(packet.stream_index)
+            if held is not None:
+                held.duration = round((_time(packet) - _time(held)) / held.time_base)
+                self._send(held)
+            self._held[packet.stream_index] = packet
+
+    def _send(self, packet: Packet[Any]) -> None:
+        try:
+            self._container.mux(packet)
+        except av.InvalidDataError:
+            if self._audio is None:
+                raise
+            self._audio.dropped["damaged"] += 1  # the muxer looks into audio packets, never into ours
+        if self._file.error is not None:
+            raise self._file.error
+        self._file.mark()
+        self._header = self._header or self._file.whole
 
     def _fitted(self, picture: Image) -> Image:
         if picture.shape != self._shape:
             self._shape = picture.shape
             height, width, _ = picture.shape
-            logger.warning(
-                "%s: pictures are %dx%d from here on, fitted into %dx%d", self._file.name, width, height, *self._size
-            )
+            sizes = (width, height, *self._size)
+            logger.warning("%s: pictures are %dx%d now, fitted into %dx%d", self._file.name, *sizes)
         if picture.shape[1::-1] == self._size:
             return picture
         return fit(picture, *self._size)
@@ -221,6 +244,11 @@ class _Movie:
         """How long the picture is shown as far as one knows now; only the last one's counts in the end."""
         told = round(result.duration * result.time_base / self._time_base)
         return told or self._duration or max(1, round(1 / _believable(self._stream.rate) / self._time_base))
+
+
+def _time(packet: Packet[Any]) -> Fraction:
+    """When it is decoded, in seconds; all of ours have a time."""
+    return (packet.dts or 0) * packet.time_base
 
 
 def _believable(rate: Fraction | None) -> Fraction:

@@ -56,17 +56,14 @@ class Decoder:
         Raises:
             SourceError: it is encrypted, or a live source stopped sending pictures.
         """
-        video, heard = self._source.video, time.monotonic()
+        video = self._source.video
         for packet in self._packets():
             if stop.is_set():
                 return
             if packet.stream_index != video.index:
                 if packet.size:
                     self._audio.append(detach(packet))
-                if self._patience is not None and time.monotonic() - heard > self._patience:
-                    raise SourceError(f"{self._source.name}: no picture for {self._patience:g} s")
                 continue
-            heard = time.monotonic()
             if packet.has_sidedata("encryption_info"):
                 raise SourceError(f"{self._source.name}: is encrypted; decrypt it first")
             if packet.size:
@@ -79,9 +76,9 @@ class Decoder:
         source, failures = self._source, 0
         streams = [source.video] if source.audio is None else [source.video, source.audio]
         while failures < GIVE_UP:
+            packets: Iterator[Packet[Any]] = source.container.demux(streams)
             try:
-                packets: Iterator[Packet[Any]] = source.container.demux(streams)
-                for packet in packets:
+                for packet in self._watched(packets):
                     failures = 0
                     yield packet
                 return
@@ -89,6 +86,22 @@ class Decoder:
                 failures += 1
                 self._stats.corrupt += 1
         self.cut_off = True
+
+    def _watched(self, packets: Iterator[Packet[Any]]) -> Iterator[Packet[Any]]:
+        """Pass packets on until ``patience`` was spent in waiting for one of the video.
+
+        FFmpeg's own time-out is not enough: audio keeps it from coming, and when it comes, the parser gives
+        out the last picture it held as though nothing had happened.
+        """
+        silence, asked = 0.0, time.monotonic()
+        for packet in packets:
+            waited = time.monotonic() - asked
+            is_video = packet.stream_index == self._source.video.index
+            silence = waited if is_video else silence + waited
+            yield packet
+            if self._patience is not None and silence > 0.95 * self._patience:
+                raise SourceError(f"{self._source.name}: no picture for {self._patience:g} s")
+            silence, asked = (0.0 if is_video else silence), time.monotonic()
 
     def _decode(self, packet: Packet[av.VideoStream] | None) -> Iterator[VideoFrame]:
         try:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from streamer.address import mask
 from streamer.config import NAME
 from streamer.errors import ConfigError, SourceError
 
@@ -61,7 +62,7 @@ def expand(footage: Sequence[Path]) -> dict[str, Path]:
 
 def _cameras(given: Path) -> list[Path]:
     if not given.exists():
-        raise ConfigError(f"{given}: no such file or folder")
+        raise ConfigError(f"{mask(str(given))}: no such file or folder")
     if not given.is_dir():
         return [given]
     try:

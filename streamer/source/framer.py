@@ -51,7 +51,7 @@ class Framer:
     def begin(self, source: Input) -> None:
         """Go on with ``source``: the only part, the next one, or a new connection."""
         step = 1 / (source.rate or Fraction(25))
-        self._stamp = BestStamp()
+        self._stamp, self._converter = BestStamp(), Converter()
         if self._joined:
             self._timeline.restart(step)
         else:

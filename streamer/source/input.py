@@ -13,7 +13,7 @@ from av.audio.codeccontext import AudioCodecContext
 from av.audio.stream import AudioStream
 from av.codec import CodecContext
 from av.container import InputContainer
-from av.stream import Disposition, Stream
+from av.stream import Discard, Disposition, Stream
 from av.video.stream import VideoStream
 
 from streamer.address import mask
@@ -28,7 +28,6 @@ MAX_SIDE, MAX_PIXELS = 16384, 2**28
 
 NOT_VIDEO = frozenset({"tty"})
 """Demuxers that turn something else into pictures: text is read as an ANSI animation."""
-
 
 _GENPTS = 1  # AVFMT_FLAG_GENPTS, which PyAV always sets
 
@@ -60,8 +59,9 @@ class Input:
 
     @property
     def rate(self) -> Fraction | None:
-        """Frames per second as declared, or guessed from the first few."""
-        return self.video.average_rate or self.video.guessed_rate
+        """Frames per second as declared, or guessed from the first few; None where that makes no sense."""
+        rate = self.video.average_rate or self.video.guessed_rate
+        return rate if rate and rate <= 1000 else None
 
     @property
     def frames(self) -> int | None:
@@ -103,6 +103,8 @@ def open_file(path: Path) -> Input:
                 f"{path}: is cut off, its index (moov) is missing; the recording was never closed, "
                 "or the copy is not complete"
             ) from None
+        if isinstance(error, EOFError):
+            raise SourceError(f"{path}: not one frame of it can be read") from None
         raise SourceError(f"{path}: is not a video file that can be read ({error.strerror})") from None
     return _describe(str(path), container, thread_count=1)
 
@@ -113,7 +115,7 @@ def open_url(url: str, transport: str, timeout: float) -> Input:
     Args:
         url: ``rtsp://…``.
         transport: ``tcp`` or ``udp``.
-        timeout: seconds that opening, and later each read, may take.
+        timeout: seconds that opening, and later each read, may take at most.
 
     Raises:
         SourceError: it cannot be reached, refuses, or sends no video.
@@ -129,19 +131,22 @@ def open_url(url: str, transport: str, timeout: float) -> Input:
         "buffer_size": str(1 << 21),
     }
     try:
-        container = av.open(url, options=options, timeout=(timeout, timeout), metadata_errors="replace")
+        # opening has two steps, connecting and finding out what is sent, and each gets this time
+        container = av.open(url, options=options, timeout=(timeout / 2, timeout), metadata_errors="replace")
     except (av.FFmpegError, OSError) as error:
         # the error itself carries the address, so it must not be chained
-        raise SourceError(f"{mask(url)}: {describe(error, timeout)}") from None
+        raise SourceError(f"{mask(url)}: {describe(error, timeout / 2)}") from None
     return _describe(mask(url), container, thread_count=0)
 
 
 def describe(error: Exception, timeout: float) -> str:
     """Why a live camera failed, without its address."""
     if isinstance(error, av.ExitError | TimeoutError):
-        return f"no answer for {timeout:g} s"
+        return f"no picture for {timeout:g} s"
     if isinstance(error, av.HTTPUnauthorizedError):
         return "user and password are refused (401)"
+    if isinstance(error, av.InvalidDataError):
+        return "sends no video that can be read"
     return getattr(error, "strerror", None) or type(error).__name__
 
 
@@ -156,6 +161,9 @@ def _describe(name: str, container: InputContainer, thread_count: int) -> Input:
         video.thread_type = "SLICE"
         video.thread_count = thread_count
         audio, track = _audio(name, container)
+        for stream in container.streams:
+            if stream is not video and stream is not audio:
+                stream.discard = Discard.all
     except BaseException:
         container.close()
         raise

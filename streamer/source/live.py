@@ -29,30 +29,29 @@ def read_live(
 ) -> Iterator[Frame | Discontinuity | End]:
     """Read a camera until ``stop`` is set; a lost or unreachable one is tried again, with growing pauses."""
     framer = Framer(camera, stats, joined=True, live=True)
-    tries, said = 0, ""
+    address = mask(config.source)
+    failures, said = 0, ""
     while not stop.is_set():
-        before = stats.frames
+        delivered = False
         try:
             for item in connect(config, framer, stop, stats):
-                if tries and isinstance(item, Frame):
-                    logger.info("%s: delivers again", camera)
-                    stats.reconnects += before > 0
-                    tries, said = 0, ""
+                if not delivered:
+                    delivered, failures, said = True, 0, ""
+                    stats.connections += 1
+                    logger.info("%s: connected to %s", camera, address)
                 yield item
-            reason = f"{mask(config.source)}: the stream ended"
+            reason = f"{address}: the stream ended"
         except SourceError as error:
             reason = str(error)
         if stop.is_set():
             break
-        if stats.frames > before:
-            yield from framer.interrupt()
-        pause = PAUSES[min(tries, len(PAUSES) - 1)]
+        yield from framer.interrupt()
         if reason != said:
-            state = "lost" if stats.frames > before else "not reached"
-            logger.warning("%s: %s, trying again until it answers: %s", camera, state, reason)
+            state = "lost" if delivered else "not reached"
+            logger.warning("%s: %s, trying until it answers: %s", camera, state, reason)
             said = reason
-        tries += 1
-        stop.wait(pause)
+        stop.wait(PAUSES[min(failures, len(PAUSES) - 1)])
+        failures += 1
     yield End(camera, framer.take_held())
 
 

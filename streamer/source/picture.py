@@ -40,6 +40,7 @@ class Converter:
 
     def __init__(self) -> None:
         self._scaler = VideoReformatter()
+        self._orientations: dict[int, Orientation] = {}
 
     def convert(self, frame: VideoFrame) -> Picture:
         """Convert a frame of any pixel format, turned and mirrored as its display matrix says."""
@@ -56,7 +57,14 @@ class Converter:
         if name.startswith(("gray", "ya")) and not full:
             image = _STRETCH[image]  # swscale takes every grey for full range
         matrix = "bt601" if colorspace in _LIKE_BT601 else "bt709"
-        return Picture(upright(image, _orientation(frame)), matrix)
+        return Picture(upright(image, self._orientation(frame)), matrix)
+
+    def _orientation(self, frame: VideoFrame) -> Orientation:
+        # looking at a frame's side data ties it into a reference cycle, which keeps its memory until the
+        # collector comes by, so that is done once for each angle
+        if frame.rotation not in self._orientations:
+            self._orientations[frame.rotation] = _orientation(frame)
+        return self._orientations[frame.rotation]
 
 
 Orientation = tuple[int, int, int, int]

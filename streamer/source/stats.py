@@ -28,7 +28,7 @@ class SourceStats:
     """Damaged packets, unreadable stretches and images that were skipped."""
     retimed: int = 0
     """Frames whose time was missing, ran backwards or jumped, and was set by us."""
-    reconnects: int = 0
-    """Times that a lost live camera delivered again."""
+    connections: int = 0
+    """Times that a live camera was connected to and delivered; above 1, it was lost in between."""
     audio_dropped: int = 0
     """Audio packets left out, since they fit neither the track nor the timeline."""

@@ -45,7 +45,10 @@ def test_whatever_the_boxes_what_comes_out_lies_in_the_frame_and_covers_them(
         if x1 > x0 and y1 > y0 and x1 > 0 and y1 > 0 and x0 < width and y0 < height:
             visible = np.array([max(x0, 0), max(y0, 0), min(x1, width), min(y1, height)])
             assert any(
-                (p[0] <= visible[0]) and (p[1] <= visible[1]) and (p[2] >= visible[2]) and (p[3] >= visible[3])
+                (p[0] <= visible[0])
+                and (p[1] <= visible[1])
+                and (p[2] >= visible[2])
+                and (p[3] >= visible[3])
                 for p in padded
             )
 

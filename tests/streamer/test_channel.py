@@ -1,9 +1,10 @@
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
-from streamer.channel import Channel, Countdown, Credits, Worker
+from streamer.channel import Channel, Countdown, Credits, Worker, ahead
 
 
 def test_items_come_out_in_order_at_most_so_many_at_once() -> None:
@@ -105,3 +106,44 @@ def test_a_workers_exception_is_handed_over() -> None:
 
     Worker("writer", work, failures.append).join()
     assert [str(failure) for failure in failures] == ["disk on fire"]
+
+
+def test_items_are_made_ahead_in_a_thread_of_their_own_but_not_too_far() -> None:
+    makers: set[str] = set()
+    made: list[int] = []
+
+    def items() -> Iterator[int]:
+        for item in range(20):
+            makers.add(threading.current_thread().name)
+            made.append(item)
+            yield item
+
+    used = []
+    with ahead(items(), 3, "maker") as iterator:
+        for item in iterator:
+            used.append(item)
+            assert len(made) - len(used) <= 4
+    assert used == list(range(20))
+    assert makers == {"maker"}
+
+
+def test_what_making_raises_is_raised_where_it_is_used_after_the_items_before() -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        raise OSError("out of items")
+
+    used = []
+    with pytest.raises(OSError, match="out of items"), ahead(items(), 3, "maker") as iterator:
+        for item in iterator:
+            used.append(item)
+    assert used == [1]
+
+
+def test_leaving_early_ends_the_thread_that_makes() -> None:
+    def items() -> Iterator[int]:
+        while True:
+            yield 1
+
+    with pytest.raises(ValueError, match="enough"), ahead(items(), 2, "maker") as iterator:
+        for _ in iterator:
+            raise ValueError("enough")

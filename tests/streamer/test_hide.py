@@ -145,7 +145,12 @@ EDGE = st.floats(-300, 500, width=32)
     st.sampled_from(WAYS),
 )  # fmt: skip
 def test_any_boxes_on_any_frame_are_hidden_and_nothing_else_is(
-    rows: list[tuple[float, float, float, float]], width: int, height: int, edge: str, kernel: int | None, way: Soften
+    rows: list[tuple[float, float, float, float]],
+    width: int,
+    height: int,
+    edge: str,
+    kernel: int | None,
+    way: Soften,
 ) -> None:
     image = noise(height, width)
     settings = BlurConfig.model_validate({"edge": edge, "kernel": kernel})

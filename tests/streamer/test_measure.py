@@ -32,7 +32,10 @@ def test_errors_are_summed_over_the_picture_and_over_the_areas(device: str) -> N
 
 
 def test_the_largest_error_of_a_4k_frame_is_exact() -> None:
-    black, white = torch.zeros((2160, 3840, 3), dtype=torch.uint8), torch.full((2160, 3840, 3), 255, dtype=torch.uint8)
+    black, white = (
+        torch.zeros((2160, 3840, 3), dtype=torch.uint8),
+        torch.full((2160, 3840, 3), 255, dtype=torch.uint8),
+    )
     assert squared_errors(black, white, np.zeros((0, 4), np.int32))[0] == 2160 * 3840 * 3 * 255**2
 
 

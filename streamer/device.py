@@ -1,0 +1,71 @@
+"""Which device a run works on, and why."""
+
+from __future__ import annotations
+
+import logging
+import re
+from pathlib import Path
+
+import torch
+
+from streamer.errors import DeviceError
+
+logger = logging.getLogger(__name__)
+
+
+def resolve(device: str) -> torch.device:
+    """Return the device that the configuration names.
+
+    What was taken for ``auto``, and why, is logged; a GPU that is present and not used is a warning.
+
+    Args:
+        device: ``auto`` (the first GPU, else the CPU), ``cpu``, ``cuda`` (the first GPU) or ``cuda:N``.
+
+    Raises:
+        DeviceError: there is no such device, or it does not work; says what is there.
+    """
+    if device == "cpu":
+        if _gpu_is_present():
+            logger.warning("a GPU is present and not used, because device is set to cpu")
+        return torch.device("cpu")
+    if device == "auto":
+        return _best()
+    if not re.fullmatch(r"cuda(:\d{1,3})?", device):
+        raise DeviceError(f"device: expected auto, cpu, cuda or cuda:N, found {device!r}")
+    index = int(device.partition(":")[2] or 0)
+    if problem := _problem(index):
+        raise DeviceError(f"device: {device} cannot be used: {problem}; `device: auto` takes what is there")
+    return torch.device("cuda", index)
+
+
+def _best() -> torch.device:
+    problem = _problem(0)
+    if problem is None:
+        logger.info("device cuda:0 (%s), because it is there", torch.cuda.get_device_name(0))
+        return torch.device("cuda", 0)
+    if _gpu_is_present():
+        logger.warning("a GPU is present and not used: %s; working on the CPU", problem)
+    else:
+        logger.info("device cpu, because there is no GPU: %s", problem)
+    return torch.device("cpu")
+
+
+def _problem(index: int) -> str | None:
+    """Return why the GPU of that number cannot be used, in a few words; None when it can."""
+    try:
+        torch.cuda.init()  # type: ignore[no-untyped-call]  # torch's own omission
+        count = torch.cuda.device_count()
+        if index >= count:
+            there = ", ".join(f"cuda:{i} ({torch.cuda.get_device_name(i)})" for i in range(count))
+            return f"there is {there or 'no GPU'}"
+        # a GPU that this build of torch has no code for shows only in use
+        torch.zeros(1, device=torch.device("cuda", index)).add_(1).item()
+    except (RuntimeError, AssertionError) as error:  # the latter where torch is built without CUDA
+        first = str(error).splitlines()[0]
+        return first.partition(". ")[0].rstrip(".")
+    return None
+
+
+def _gpu_is_present() -> bool:
+    """Return whether NVIDIA's driver shows a GPU, whatever torch makes of it."""
+    return any(Path("/proc/driver/nvidia/gpus").glob("*")) or any(Path("/dev").glob("nvidia[0-9]*"))

@@ -1,0 +1,101 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from streamer import detect
+from streamer.config import COCO, DetectConfig
+from streamer.errors import ConfigError, ModelError
+from streamer.frame import Detections
+from tests.streamer.detect import onnx_file
+
+CPU = torch.device("cpu")
+
+
+def load(config: DetectConfig) -> detect.Detector:
+    return detect.load(config, CPU, classes=("car",), threshold=0.5)
+
+
+def network(path: Path) -> Path:
+    return onnx_file.constant(path, np.zeros((1, 84, 85), np.float32), (1, 3, 64, 64))
+
+
+def test_bundled_is_the_file_in_the_folder_that_the_environment_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = network(tmp_path / "yolox_nano.onnx")
+    monkeypatch.setenv("STREAMER_MODELS", str(tmp_path))
+    assert detect.bundled_path() == path
+    assert load(DetectConfig()).name == "yolox_nano.onnx"
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_bundled_without_the_variable_says_where_to_put_the_file(
+    value: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("STREAMER_MODELS", raising=False)
+    if value is not None:
+        monkeypatch.setenv("STREAMER_MODELS", value)
+    with pytest.raises(ModelError) as raised:
+        load(DetectConfig())
+    assert str(raised.value) == (
+        "detect.model: bundled: put yolox_nano.onnx into a folder and set $STREAMER_MODELS to that folder, "
+        "or name a torchvision detector or an .onnx file"
+    )
+
+
+def test_bundled_without_the_file_says_where_to_put_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STREAMER_MODELS", str(tmp_path))
+    with pytest.raises(ModelError) as raised:
+        load(DetectConfig())
+    assert str(raised.value).startswith(f"detect.model: bundled: {tmp_path / 'yolox_nano.onnx'} is not there")
+    assert "\n" not in str(raised.value)
+
+
+def test_a_path_that_ends_in_onnx_is_that_file(tmp_path: Path) -> None:
+    path = network(tmp_path / "Mine.ONNX")
+    assert load(DetectConfig(model=str(path))).name == "Mine.ONNX"
+
+
+def test_weights_for_an_onnx_file_are_refused(tmp_path: Path) -> None:
+    path = network(tmp_path / "net.onnx")
+    with pytest.raises(ConfigError, match=r"detect\.weights: only torchvision's detectors take weights"):
+        load(DetectConfig(model=str(path), weights="other.pth"))
+
+
+def test_any_other_word_is_a_name_of_torchvisions() -> None:
+    with pytest.raises(ModelError, match=r"unknown detector 'yolo' *.*; known: bundled, a path that ends"):
+        load(DetectConfig(model="yolo"))
+
+
+def test_selection_is_by_class_and_by_threshold_with_the_threshold_itself() -> None:
+    scores = np.array([0.9, 0.7, 0.69, 0.7], np.float32)
+    boxes = np.arange(16, dtype=np.float32).reshape(4, 4)
+    found = Detections(boxes, scores, ("car", "car", "car", "person"))
+    chosen = detect.select(found, DetectConfig(classes=("car", "bus"), threshold=0.7))
+    assert chosen.labels == ("car", "car")
+    np.testing.assert_array_equal(chosen.scores, scores[:2])
+    np.testing.assert_array_equal(chosen.boxes, boxes[:2])
+
+
+def test_selection_knows_groups_and_all_classes() -> None:
+    found = Detections(np.zeros((80, 4), np.float32), np.ones(80, np.float32), COCO)
+    vehicles = detect.select(found, DetectConfig(classes=("vehicle",)))
+    assert vehicles.labels == ("bicycle", "car", "motorcycle", "bus", "truck")
+    assert detect.select(found, DetectConfig(classes=COCO)).labels == COCO
+
+
+def test_selection_from_nothing_is_nothing() -> None:
+    assert len(detect.select(Detections.none(), DetectConfig())) == 0
+
+
+def test_importing_the_room_imports_no_engine() -> None:
+    """So that `streamer --help` does not wait for them."""
+    code = "import sys, streamer.detect; print({'onnxruntime', 'torchvision', 'cv2'} & set(sys.modules))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "set()"

@@ -1,0 +1,84 @@
+"""A training run's file: what it says, and what is wrong with it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from streamer.config import BlurConfig, DetectConfig
+from streamer.errors import ConfigError
+from trainer import config
+
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+
+
+def test_the_reference_is_the_recipe_as_it_was_written() -> None:
+    loaded = config.load(CONFIGS / "reference.yaml")
+    assert loaded.detect.classes == ("car",)
+    assert (loaded.blur.kernel, loaded.blur.padding) == (51, 0.0)
+    assert (loaded.pairs.of, loaded.pairs.size) == ("frames", 128)
+    assert (loaded.network.name, loaded.network.options) == ("autoencoder", {})
+    fit = loaded.fit
+    assert (fit.loss, fit.epochs, fit.rate, fit.schedule, fit.ema) == ("mse", 5, 0.001, "constant", None)
+
+
+def test_deblur_hides_as_the_streamer_does_by_default() -> None:
+    loaded = config.load(CONFIGS / "deblur.yaml")
+    assert loaded.blur == BlurConfig()
+    assert loaded.detect == DetectConfig()
+    assert loaded.pairs.of == "regions"
+
+
+@pytest.mark.parametrize("name", ["reference", "deblur"])
+def test_shipped_configurations_keep_the_footage_out_and_scenes_together(name: str) -> None:
+    data = config.load(CONFIGS / f"{name}.yaml").data
+    assert {"test4", "test10", "test11", "test27"} <= set(data.exclude)
+    assert ["test8", "test9"] in data.groups
+    assert ["test14", "test23"] in data.groups
+    assert isinstance(data.test, list)
+    assert isinstance(data.validation, list)
+    assert not {*data.test, *data.validation} & set(data.exclude)
+
+
+def test_what_is_dumped_loads_as_the_same() -> None:
+    loaded = config.load(CONFIGS / "deblur.yaml")
+    assert config.parse(yaml.safe_load(yaml.safe_dump(config.dump(loaded)))) == loaded
+
+
+def test_the_environment_is_substituted(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("version: 1\ndata: {folder: '${FRAMES}'}\n")
+    assert config.load(path, {"FRAMES": "/some/where"}).data.folder == "/some/where"
+    with pytest.raises(ConfigError, match=r"data\.folder: the environment variable FRAMES is not set"):
+        config.load(path, {})
+
+
+@pytest.mark.parametrize(
+    ("facts", "message"),
+    [
+        ({}, "version: is missing"),
+        ({"version": 2}, "version: expected 1"),
+        ({"version": 1, "blurr": {}}, r"blurr: unknown key \(did you mean 'blur'\?\)"),
+        ({"version": 1, "fit": {"epoch": 5}}, r"fit\.epoch: unknown key \(did you mean 'epochs'\?\)"),
+        ({"version": 1, "fit": {"epochs": 0}}, r"fit\.epochs: expected greater than or equal to 1"),
+        ({"version": 1, "fit": {"epochs": "5"}}, r"fit\.epochs: expected a valid integer, found '5'"),
+        ({"version": 1, "fit": {"loss": "mae"}}, r"fit\.loss: expected 'mse', 'l1' or 'charbonnier', found 'mae'"),
+        ({"version": 1, "task": "denoise"}, r"task: expected 'deblur', found 'denoise'"),
+        ({"version": 1, "network": {"name": "gan"}}, "network: unknown network 'gan'; known are"),
+        ({"version": 1, "network": {"name": "unet", "depth": 1}}, "network: depth: unknown key"),
+        ({"version": 1, "pairs": {"size": 100}}, r"pairs\.size: autoencoder works on .* multiples of 8, 100 is"),
+        ({"version": 1, "pairs": {"strengths": [2.0, 1.0]}}, r"pairs\.strengths: expected two factors"),
+        ({"version": 1, "data": {"test": []}}, r"data\.test: expected at least one clip"),
+        ({"version": 1, "data": {"validation": 1.5}}, r"data\.validation: expected .* a share between 0 and 1"),
+        ({"version": 1, "detect": {"classes": ["lorry"]}}, "unknown class 'lorry'"),
+        ({"version": 1, "detect": {"threshold": 3.0}}, r"detect\.threshold: expected less than or equal to 1"),
+    ],
+)
+def test_what_is_wrong_is_named_in_one_line(tmp_path: Path, facts: dict[str, Any], message: str) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(facts))
+    with pytest.raises(ConfigError, match=message) as caught:
+        config.load(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "\n" not in str(caught.value)

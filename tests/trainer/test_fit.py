@@ -1,0 +1,181 @@
+"""Training: it learns, and an interrupted run goes on as if it had not been."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from rich.console import Console
+
+from streamer.errors import StreamerError
+from tests.trainer.scenes import configuration, frames, install
+from trainer import config, data, fit, pairs
+from trainer.config import TrainConfig
+from trainer.fit import Fitted, Fitting, Shuffled
+from trainer.pairs import PairFolders
+
+QUIET = Console(quiet=True)
+CPU = torch.device("cpu")
+
+
+@dataclass
+class Setting:
+    """Everything that ``fit`` needs."""
+
+    config: TrainConfig
+    folders: PairFolders
+    folder: Path
+
+    def fit(self, name: str, **options: Any) -> Fitted:
+        """Train in a folder of that name."""
+        return fit.fit(self.config, self.folders, self.folder / name, CPU, progress=False, **options)
+
+
+def setting(folder: Path, monkeypatch: pytest.MonkeyPatch, **sections: Any) -> Setting:
+    """Pairs of a car in each of 16 frames."""
+    install(monkeypatch)
+    if not (folder / "pictures").exists():
+        frames(folder / "pictures")
+    loaded = config.load(configuration(folder, **sections))
+    divided = data.read(loaded.data, loaded.seed)
+    boxes, _ = pairs.find_boxes(divided.pictures, loaded, CPU, QUIET)
+    return Setting(loaded, pairs.make_pairs(divided, boxes, loaded, QUIET), folder)
+
+
+def interrupt(monkeypatch: pytest.MonkeyPatch, epoch: int, step: int) -> None:
+    """Let Ctrl-C come in the middle of an epoch, both from 0."""
+    original = Fitting.training_step
+
+    def interrupted(self: Fitting, batch: fit.Batch, index: int) -> torch.Tensor:
+        if (self.current_epoch, index) == (epoch, step):
+            raise KeyboardInterrupt
+        return original(self, batch, index)
+
+    monkeypatch.setattr(Fitting, "training_step", interrupted)
+
+
+def test_a_network_that_may_learn_by_heart_beats_the_identity(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared = setting(tmp_path, monkeypatch, network={"width": 16}, fit={"epochs": 60, "schedule": "cosine"})
+    folders = PairFolders(prepared.folders.train, prepared.folders.train)
+    found = fit.fit(prepared.config, folders, tmp_path / "run", CPU, progress=False)
+    assert found.rows[-1]["psnr_hidden_db"] > found.identity["psnr_hidden_db"] + 3.0
+    assert found.rows[-1]["train_loss"] < 0.5 * found.rows[0]["train_loss"]
+
+
+def test_rows_say_what_the_kept_network_scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepared = setting(tmp_path, monkeypatch, fit={"epochs": 3})
+    found = prepared.fit("run")
+    assert [row["epoch"] for row in found.rows] == [1, 2, 3]
+    best = found.rows[found.best - 1]
+    assert best["psnr_hidden_db"] == max(row["psnr_hidden_db"] for row in found.rows)
+    fitting = Fitting(prepared.config)
+    fitting.network.load_state_dict(found.network.state_dict())
+    batch = next(iter(torch.utils.data.DataLoader(pairs.Pairs(prepared.folders.validation), 99)))
+    with torch.inference_mode():
+        scored = fit.means(fitting.sums(fitting.network(batch[0]), batch))
+        identity = fit.means(fitting.sums(batch[0], batch))
+    assert scored == pytest.approx({name: best[name] for name in scored}, abs=1e-4)
+    assert identity == pytest.approx(found.identity, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {"fit": {"epochs": 3}},
+        {"fit": {"epochs": 3, "schedule": "cosine", "ema": 0.9, "flip": True, "clip": 1.0, "loss": "charbonnier"}},
+    ],
+)
+def test_a_resumed_run_ends_as_one_that_was_never_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sections: dict[str, Any]
+) -> None:
+    prepared = setting(tmp_path, monkeypatch, **sections)
+    straight = prepared.fit("straight")
+    with monkeypatch.context() as patched:
+        interrupt(patched, epoch=2, step=1)
+        with pytest.raises(KeyboardInterrupt):
+            prepared.fit("resumed")
+    resumed = prepared.fit("resumed", resume=True)
+    assert resumed.rows == straight.rows
+    assert resumed.best == straight.best
+    for name, weight in straight.network.state_dict().items():
+        assert torch.equal(weight, resumed.network.state_dict()[name]), name
+    last = [
+        torch.load(tmp_path / name / "last.ckpt", weights_only=True)["state_dict"]
+        for name in ("straight", "resumed")
+    ]
+    assert all(torch.equal(last[0][name], last[1][name]) for name in last[0])
+
+
+def test_two_runs_of_one_seed_agree_and_of_another_differ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = setting(tmp_path, monkeypatch, fit={"flip": True}).fit("one")
+    two = setting(tmp_path, monkeypatch, fit={"flip": True}).fit("two")
+    three = setting(tmp_path, monkeypatch, fit={"flip": True}, seed=1).fit("three")
+    assert one.rows == two.rows
+    assert one.rows != three.rows
+
+
+def test_a_loss_that_is_no_number_stops_and_keeps_the_last_epoch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared = setting(tmp_path, monkeypatch, fit={"epochs": 3})
+    original = Fitting.training_step
+
+    def broken(self: Fitting, batch: fit.Batch, index: int) -> torch.Tensor:
+        degraded, clean, hidden = batch
+        if self.current_epoch == 1:
+            clean = clean * torch.nan
+        return original(self, (degraded, clean, hidden), index)
+
+    monkeypatch.setattr(Fitting, "training_step", broken)
+    with pytest.raises(StreamerError, match=r"no number any more in epoch 2, step 1; lower fit\.rate"):
+        prepared.fit("run")
+    kept = torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)["state_dict"]
+    assert all(bool(torch.isfinite(weight).all()) for weight in kept.values())
+
+
+def test_whole_frames_are_weighted_everywhere_and_regions_where_hidden(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for of, inside_alone in (("frames", False), ("regions", True)):
+        prepared = setting(tmp_path, monkeypatch, pairs={"of": of, "size": 24})
+        fitting = Fitting(prepared.config)
+        degraded, clean, hidden = (part[None] for part in pairs.Pairs(prepared.folders.train)[0])
+        outside = torch.where(hidden > 0, clean, 1 - clean)  # wrong wherever nothing is hidden
+        loss = float(fitting.sums(outside, (degraded, clean, hidden))[1])
+        assert (loss == 0.0) is inside_alone
+
+
+def test_a_flip_mirrors_all_parts_of_a_pair_and_follows_from_the_seed() -> None:
+    part = torch.rand(64, 3, 4, 5)
+    batch = (part, part + 1, part[:, :1])
+    first, again = fit._flip(batch, (0, 1, 2)), fit._flip(batch, (0, 1, 2))
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    mirrored = [torch.equal(first[0][i], part[i].flip(2)) for i in range(64)]
+    assert 10 < sum(mirrored) < 54
+    for i in range(64):
+        expected = part[i].flip(2) if mirrored[i] else part[i]
+        assert torch.equal(first[1][i], expected + 1)
+        assert torch.equal(first[2][i], expected[:1])
+    assert not torch.equal(fit._flip(batch, (0, 2, 2))[0], first[0])
+
+
+def test_the_order_follows_from_seed_and_epoch() -> None:
+    order = Shuffled(range(20), seed=3)
+    first = list(order)
+    assert sorted(first) == list(range(20))
+    order.set_epoch(1)
+    assert list(order) != first
+    order.set_epoch(0)
+    assert list(order) == first
+    assert list(Shuffled(range(20), seed=4)) != first
+
+
+def test_the_cosine_rises_then_falls_to_zero() -> None:
+    factors = [fit._cosine(step, 100) for step in range(101)]
+    assert factors[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
+    assert factors[5] == 1.0
+    assert factors[100] == pytest.approx(0.0, abs=1e-9)
+    assert factors[5:] == sorted(factors[5:], reverse=True)

@@ -1,0 +1,116 @@
+"""The command line: arguments → configuration → training or evaluation; the only place that exits."""
+
+from __future__ import annotations
+
+import json
+import signal
+import types
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from streamer.cli import exits
+
+if TYPE_CHECKING:
+    from trainer.run import Report
+
+app = typer.Typer(
+    name="trainer",
+    help="Trains the networks that streamer restores with, and measures them.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+Runs = Annotated[Path, typer.Option(help="Folder of all runs; each gets a folder of its name in it.")]
+Device = Annotated[
+    str | None, typer.Option(help="auto, cpu, cuda or cuda:N, instead of the configuration's.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the table as JSON on standard output.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more, with tracebacks.")]
+
+
+@app.command()
+def fit(
+    config: Annotated[Path, typer.Argument(help="The YAML file.")],
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where the run stopped.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier run.")] = False,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Stop after so many steps, to try things out.")
+    ] = None,
+    runs: Runs = Path("runs"),
+    device: Device = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Train a network; writes runs/STEM-OF-CONFIG/."""
+    with exits("trainer", quiet=quiet, verbose=verbose):
+        _leave_on_sigterm()
+        from rich.console import Console
+
+        from trainer import run
+        from trainer.config import load
+
+        loaded = load(config)
+        if device is not None:
+            loaded = loaded.model_copy(update={"device": device})
+        console = Console(stderr=True, quiet=quiet)
+        found = run.train(
+            loaded, runs / config.stem, resume=resume, overwrite=overwrite, steps=steps, console=console
+        )
+        _show(found, quiet=quiet, as_json=as_json)
+        if not quiet and not as_json:
+            print(f"Look at {runs / config.stem / 'samples.png'} and curves.png beside it")  # noqa: T201
+
+
+@app.command()
+def evaluate(
+    model: Annotated[str, typer.Argument(help="A model file, `bundled`, or `bundled:NAME`.")],
+    config: Annotated[
+        Path | None,
+        typer.Argument(help="Data, split, detector and blur; default: the model's own.", show_default=False),
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Folder for evaluation.json and samples.png.")] = None,
+    device: Device = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Print what a model is worth on the test clips, beside doing nothing."""
+    with exits("trainer", quiet=quiet, verbose=verbose):
+        _leave_on_sigterm()
+        from rich.console import Console
+
+        from trainer import run
+        from trainer.config import load
+
+        console = Console(stderr=True, quiet=quiet)
+        loaded = None if config is None else load(config)
+        found = run.evaluate_model(model, loaded, output, device, console)
+        _show(found, quiet=quiet, as_json=as_json)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+def _show(found: Report, *, quiet: bool, as_json: bool) -> None:
+    from rich.console import Console
+
+    if as_json:
+        print(json.dumps(found.facts(), indent=2))  # noqa: T201
+    elif not quiet:
+        found.show(Console())
+
+
+def _leave_on_sigterm() -> None:
+    """Let SIGTERM unwind the stack, so that nothing half-written is left."""
+
+    def leave(number: int, frame: types.FrameType | None) -> None:
+        raise typer.Exit(128 + number)
+
+    signal.signal(signal.SIGTERM, leave)
