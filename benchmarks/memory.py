@@ -8,7 +8,6 @@ The clip is played over and over as one camera through the whole pipeline, both 
 from __future__ import annotations
 
 import argparse
-import os
 import tempfile
 from pathlib import Path
 
@@ -31,14 +30,20 @@ def main() -> None:
         loop = Path(name) / "loop"
         loop.mkdir()
         for number in range(given.frames):  # more than enough: a clip has at least one frame
-            os.symlink(given.clip.resolve(), loop / f"{number:06d}{given.clip.suffix}")
-        settings = {"version": 1, "device": "cpu", "detect": {"model": given.model}, "output": {"directory": name}}
+            (loop / f"{number:06d}{given.clip.suffix}").symlink_to(given.clip.resolve())
+        settings = {
+            "version": 1,
+            "device": "cpu",
+            "detect": {"model": given.model},
+            "output": {"directory": name},
+        }
         print("frames  resident MiB  threads  open files")
         with Run(parse(settings, sources={"bench": str(loop)})) as run:
             for count, _ in enumerate(run, start=1):
                 if count % given.every == 0:
                     resident = process.memory_info().rss / 2**20
-                    print(f"{count:6d}  {resident:12.1f}  {process.num_threads():7d}  {process.num_fds():10d}", flush=True)
+                    threads, files = process.num_threads(), process.num_fds()
+                    print(f"{count:6d}  {resident:12.1f}  {threads:7d}  {files:10d}", flush=True)
                 if count >= given.frames:
                     break
 

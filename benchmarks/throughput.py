@@ -1,11 +1,11 @@
-"""Frames per second of the whole pipeline, beside what the machine could do at best and what a plain loop does.
+"""Frames per second of the whole pipeline, beside what the machine could do at best and a plain loop.
 
     python benchmarks/throughput.py CLIP [--device cpu|cuda] [--cameras 1,4,16] [--json FILE]
 
 In one run, since machines are shared and noisy:
 
 - each stage alone on a list of frames, in CPU milliseconds a frame (process time, all threads);
-- the limit: cores ÷ the sum of those (on CUDA, where the GPU's time is not CPU time, it says nothing of the GPU);
+- the limit: cores ÷ the sum of those (it knows nothing of a GPU's time);
 - the pipeline: `streamer run` from Python, both outputs encoded, how full its channels were, its peak memory;
 - the reference loop: read, detect, cv2.GaussianBlur, autoencoder, write, one frame after the other in one
   thread, with the same detector.
@@ -22,7 +22,9 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from threading import Event
 from typing import Any, TypeVar
@@ -35,7 +37,8 @@ from rich.console import Console
 from rich.table import Table
 
 from streamer import detect, hide, measure, nets, restore, source
-from streamer.config import BlurConfig, CameraConfig, Config, OutputConfig, parse
+from streamer.boxes import pad
+from streamer.config import OutputConfig, parse
 from streamer.detect.stage import stage as detect_stage
 from streamer.device import resolve
 from streamer.frame import Detected, Frame, Hidden, Restored, Result
@@ -48,15 +51,23 @@ CHUNK = 8
 """Frames that a stage is measured on at once, as in a batch; bounds memory at high resolutions."""
 
 
-def cpu(work: Callable[[], T]) -> tuple[float, T]:
-    """CPU seconds, of all threads, that ``work`` takes."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    before = time.process_time()
-    result = work()
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return time.process_time() - before, result
+class Meter:
+    """CPU time, of all threads, that parts of the work take."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        """Add what the block takes to ``name``."""
+        before = self._now()
+        yield
+        self.seconds[name] = self.seconds.get(name, 0.0) + self._now() - before
+
+    def _now(self) -> float:
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        return time.process_time()
 
 
 def of(kind: type[T], batches: Iterable[Iterable[object]]) -> list[T]:
@@ -64,11 +75,11 @@ def of(kind: type[T], batches: Iterable[Iterable[object]]) -> list[T]:
     return [item for batch in batches for item in batch if isinstance(item, kind)]
 
 
-def stages_alone(clip: Path, settings: Config, most: int, folder: Path) -> dict[str, float]:
-    """CPU milliseconds a frame of each stage, alone on a list of frames."""
-    camera = CameraConfig.model_validate({**next(iter(settings.cameras.values())).model_dump(), "source": str(clip)})
+def stages_alone(clip: Path, settings: Mapping[str, Any], most: int, folder: Path) -> dict[str, float]:
+    """CPU milliseconds a frame of each stage, alone on lists of frames."""
+    config = parse(settings, sources={"bench": str(clip)})
+    camera, device = config.cameras["bench"], resolve(config.device)
     assert camera.output is not None
-    device = resolve(settings.device)
     detector = detect.load(
         camera.detect, device, classes=camera.detect.classes, threshold=camera.detect.threshold
     )
@@ -76,46 +87,43 @@ def stages_alone(clip: Path, settings: Config, most: int, folder: Path) -> dict[
     blurred = VideoSink(folder / "blurred.mp4", camera.output, audio=True)
     restored = VideoSink(folder / "restored.mp4", camera.output, audio=False)
     log = LogSink(folder)
-    spent = dict.fromkeys(
-        ["decode", "detect", "hide", "restore", "measure", "encode blurred", "encode restored", "log"], 0.0
-    )
     frames = source.read("bench", camera, Event(), source.SourceStats())
-    count = 0
+    meter, count = Meter(), -CHUNK  # the first chunk loads libraries and fills caches
     while count < most:
-        seconds, chunk = cpu(lambda: [f for f in _take(frames, CHUNK) if isinstance(f, Frame)])
+        with meter("decode"):
+            chunk = [item for item in islice(frames, CHUNK) if isinstance(item, Frame)]
         if not chunk:
             break
-        warm = count > 0  # the first chunk loads libraries and fills caches
-        costs = {"decode": seconds}
-        costs["detect"], detected = cpu(
-            lambda: of(Detected, detect_stage([chunk], detector, device, {"bench": camera.detect}))
-        )
-        costs["hide"], hidden = cpu(lambda: of(Hidden, hide.stage([detected], {"bench": camera.blur})))
-        costs["restore"], mended = cpu(lambda: of(Restored, restore.stage([hidden], {"bench": restorer})))
-        costs["measure"], results = cpu(lambda: of(Result, measure.stage([mended])))
-        costs["encode blurred"], _ = cpu(lambda: [blurred.write(r.blurred, r) for r in results])
-        costs["encode restored"], _ = cpu(
-            lambda: [restored.write(r.restored, r) for r in results if r.restored is not None]
-        )
-        costs["log"], _ = cpu(lambda: [log.write(r, 0.0, camera.detect.threshold) for r in results])
-        if warm:
-            for name, seconds in costs.items():
-                spent[name] += seconds
-            count += len(chunk)
-        else:
-            count = max(count, 1)
+        with meter("detect"):
+            found = of(Detected, detect_stage([chunk], detector, device, {"bench": camera.detect}))
+        with meter("hide"):
+            hidden = of(Hidden, hide.stage([found], {"bench": camera.blur}))
+        with meter("restore"):
+            mended = of(Restored, restore.stage([hidden], {"bench": restorer}))
+        with meter("measure"):
+            results = of(Result, measure.stage([mended]))
+        with meter("encode blurred"):
+            for result in results:
+                blurred.write(result.blurred, result)
+        with meter("encode restored"):
+            for result in results:
+                if result.restored is not None:
+                    restored.write(result.restored, result)
+        with meter("log"):
+            for result in results:
+                log.write(result, 0.0, camera.detect.threshold)
+        count += len(chunk)
+        if count <= 0:
+            meter = Meter()
     for sink in (blurred, restored, log):
         sink.close()
-    return {name: 1e3 * seconds / max(1, count - 1) for name, seconds in spent.items()}
+    return {name: 1e3 * seconds / max(1, count) for name, seconds in meter.seconds.items()}
 
 
-def _take(items: Iterable[T], count: int) -> Iterable[T]:
-    for _, item in zip(range(count), items, strict=False):
-        yield item
-
-
-def pipeline(clip: Path, settings: Mapping[str, Any], cameras: int, seconds: float, folder: Path) -> dict[str, Any]:
-    """Run the pipeline over as many copies of the clip as cameras, played over and over; a table's row."""
+def pipeline(
+    clip: Path, settings: Mapping[str, Any], cameras: int, seconds: float, folder: Path
+) -> dict[str, Any]:
+    """Run the pipeline over as many copies of the clip as cameras, again and again; a table's row."""
     loop = folder / "loop"
     loop.mkdir(exist_ok=True)
     for number in range(10_000 if cameras == 1 else 1_000):
@@ -123,8 +131,7 @@ def pipeline(clip: Path, settings: Mapping[str, Any], cameras: int, seconds: flo
         if not link.exists():
             link.symlink_to(clip.resolve())
     sources = {f"camera-{n:02d}": str(loop) for n in range(cameras)}
-    config = parse({**settings, "output": {**settings["output"], "directory": str(folder / f"{cameras}")}}, sources=sources)
-    with Run(config, overwrite=True) as run:
+    with Run(parse(settings, sources=sources), overwrite=True) as run:
         results = iter(run)
         for _ in range(20 * cameras):  # until models and encoders are warm
             next(results)
@@ -149,10 +156,10 @@ def pipeline(clip: Path, settings: Mapping[str, Any], cameras: int, seconds: flo
     }
 
 
-def reference_loop(clip: Path, settings: Config, seconds: float, folder: Path) -> float:
+def reference_loop(clip: Path, settings: Mapping[str, Any], seconds: float, folder: Path) -> float:
     """Frames per second of the plain loop."""
-    camera = next(iter(settings.cameras.values()))
-    device = resolve(settings.device)
+    config = parse(settings, sources={"bench": str(clip)})
+    camera, device = config.cameras["bench"], resolve(config.device)
     detector = detect.load(
         camera.detect, device, classes=camera.detect.classes, threshold=camera.detect.threshold
     )
@@ -160,7 +167,7 @@ def reference_loop(clip: Path, settings: Config, seconds: float, folder: Path) -
     reader = cv2.VideoCapture(str(clip))
     size = (int(reader.get(cv2.CAP_PROP_FRAME_WIDTH)), int(reader.get(cv2.CAP_PROP_FRAME_HEIGHT)))
     codec, rate = cv2.VideoWriter.fourcc(*"mp4v"), reader.get(cv2.CAP_PROP_FPS)
-    writers = [cv2.VideoWriter(str(folder / f"{name}.mp4"), codec, rate, size) for name in ("blurred", "restored")]
+    writers = [cv2.VideoWriter(str(folder / f"{n}.mp4"), codec, rate, size) for n in ("blurred", "restored")]
     count, began = -5, time.monotonic()
     while time.monotonic() - began < seconds:
         good, bgr = reader.read()
@@ -169,7 +176,7 @@ def reference_loop(clip: Path, settings: Config, seconds: float, folder: Path) -
             continue
         rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
         (found,) = detector.detect([torch.from_numpy(rgb).to(device)])
-        for x0, y0, x1, y1 in hide.pad(found.boxes, *size, 0.0).tolist():
+        for x0, y0, x1, y1 in pad(found.boxes, *size, 0.0).tolist():
             bgr[y0:y1, x0:x1] = cv2.GaussianBlur(bgr[y0:y1, x0:x1], (51, 51), 0)
         small = torch.from_numpy(cv2.resize(bgr, (128, 128))).permute(2, 0, 1)[None].to(device).float() / 255
         with torch.inference_mode():
@@ -191,8 +198,9 @@ def machine(device: str) -> str:
     cpuinfo = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
     models = [line.split(":", 1)[1].strip() for line in cpuinfo.splitlines() if line.startswith("model name")]
     return (
-        f"{models[0] if models else platform.processor()}, {cores()} cores{gpu}; Python {platform.python_version()}, "
-        f"torch {torch.__version__}, OpenCV {cv2.__version__}, PyAV {av.__version__}"
+        f"{models[0] if models else platform.processor()}, {cores()} cores{gpu}; "
+        f"Python {platform.python_version()}, torch {torch.__version__}, OpenCV {cv2.__version__}, "
+        f"PyAV {av.__version__}"
     )
 
 
@@ -218,27 +226,27 @@ def main() -> None:
     on_cuda = given.device.startswith("cuda")
     model = given.model or ("fasterrcnn_resnet50_fpn" if on_cuda else "bundled")
     counts = [int(n) for n in (given.cameras or ("1,4,16" if on_cuda else "1")).split(",")]
-    settings = {
-        "version": 1,
-        "device": given.device,
-        "detect": {"model": model, "weights": given.weights},
-        "output": {"preset": given.preset},
-    }
     console = Console(width=None if sys.stdout.isatty() else 160)
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    stages: dict[str, list[float]] = {}
+    rows: dict[int, list[dict[str, Any]]] = {count: [] for count in counts}
+    loops = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        config = parse({**settings, "output": {**settings["output"], "directory": name}}, sources={"bench": str(given.clip)})  # type: ignore[dict-item]
-        torch.set_num_threads(1)
-        cv2.setNumThreads(1)
-        stages: dict[str, list[float]] = {}
-        loops, rows = [], {count: [] for count in counts}  # type: ignore[var-annotated]
+        settings = {
+            "version": 1,
+            "device": given.device,
+            "detect": {"model": model, "weights": given.weights},
+            "output": {"preset": given.preset, "directory": name},
+        }
         for _ in range(given.repeat):  # interleaved, so that a neighbour's load falls on all alike
-            for stage, cost in stages_alone(given.clip, config, given.frames, folder).items():
+            for stage, cost in stages_alone(given.clip, settings, given.frames, folder).items():
                 stages.setdefault(stage, []).append(cost)
             for count in counts:
                 rows[count].append(pipeline(given.clip, settings, count, given.seconds, folder))
-            loops.append(reference_loop(given.clip, config, given.seconds / 2, folder))
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            loops.append(reference_loop(given.clip, settings, given.seconds / 2, folder))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     median = {stage: statistics.median(costs) for stage, costs in stages.items()}
     limit = cores() / (sum(median.values()) / 1e3)
     best = [sorted(rows[count], key=lambda row: row["fps"])[len(rows[count]) // 2] for count in counts]
@@ -261,7 +269,8 @@ def main() -> None:
         table.add_row(stage, f"{cost:.2f}")
     table.add_row("sum", f"{sum(median.values()):.2f}")
     console.print(table, "")
-    table = Table("", "fps", "of the limit", "× the loop", "CPU ms a frame", "cores busy", "waiting", box=None)
+    columns = ("", "fps", "of the limit", "x the loop", "CPU ms a frame", "cores busy", "waiting")
+    table = Table(*columns, box=None)
     table.add_row(f"limit: {cores()} cores ÷ the sum", f"{limit:.1f}", "1.00")
     for row in best:
         waiting = ", ".join(f"{name} {fill:.1f}" for name, fill in row["waiting"].items())

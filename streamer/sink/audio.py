@@ -50,8 +50,6 @@ class AudioWriter(ABC):
     def __init__(self, track: AudioTrack, stream: AudioStream) -> None:
         self._track = track
         self._stream = stream
-        self.started = False
-        """Whether anything has come out."""
         self.dropped: Counter[str] = Counter()
         """Packets left out, by cause."""
 
@@ -66,7 +64,11 @@ class AudioWriter(ABC):
 
     @abstractmethod
     def silence(self, time: Fraction) -> Iterator[AudioPacket]:
-        """Yield a moment of silence at ``time``, in seconds, for a source whose audio keeps us waiting."""
+        """Yield a moment of silence, for a source whose audio keeps us waiting.
+
+        Args:
+            time: where it goes, in seconds, if no audio has come at all.
+        """
 
     @abstractmethod
     def flush(self) -> Iterator[AudioPacket]:
@@ -186,7 +188,6 @@ class _Copy(AudioWriter):
         packet.time_base = Fraction(1, rate)
         packet.stream = self._stream
         packet.is_keyframe = True
-        self.started = True
         return packet
 
 
@@ -223,7 +224,8 @@ class _Encode(AudioWriter):
 
     def silence(self, time: Fraction) -> Iterator[AudioPacket]:
         """Encode as much as the encoder wants before it gives something."""
-        yield from self._append(round(time * self._track.sample_rate), self._zeros(3 * self._size))
+        at = round(time * self._track.sample_rate) if self._next is None else self._next
+        yield from self._append(at, self._zeros(3 * self._size))
 
     def flush(self) -> Iterator[AudioPacket]:
         """Decode and encode to the end; the last packet may be short."""
@@ -278,9 +280,7 @@ class _Encode(AudioWriter):
         frame.sample_rate = self._track.sample_rate
         frame.time_base = Fraction(1, self._track.sample_rate)
         self._waiting = self._waiting[:, count:]
-        packets = self._stream.encode(frame)
-        self.started = self.started or bool(packets)
-        yield from packets
+        yield from self._stream.encode(frame)
 
     def _zeros(self, count: int) -> NDArray[np.float32]:
         return np.zeros((self._channels, count), np.float32)
