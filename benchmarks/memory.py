@@ -8,12 +8,14 @@ The clip is played over and over as one camera through the whole pipeline, both 
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 from pathlib import Path
 
 import psutil
 
 from streamer.config import parse
+from streamer.errors import StreamerError
 from streamer.pipeline import Run
 
 
@@ -49,4 +51,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except StreamerError as error:
+        sys.exit(str(error))

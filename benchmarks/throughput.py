@@ -41,6 +41,7 @@ from streamer.boxes import pad
 from streamer.config import OutputConfig, parse
 from streamer.detect.stage import stage as detect_stage
 from streamer.device import resolve
+from streamer.errors import StreamerError
 from streamer.frame import Detected, Frame, Hidden, Restored, Result
 from streamer.pipeline import Run
 from streamer.sink.log import LogSink
@@ -290,4 +291,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except StreamerError as error:
+        sys.exit(str(error))

@@ -91,7 +91,7 @@ class Run:
     """
 
     def __init__(self, config: Config, *, overwrite: bool = False, duration: float | None = None) -> None:
-        """Check everything that can be checked, load the models, and start.
+        """Check everything that can be checked and load the models; entering the run starts it.
 
         Args:
             config: what to run.
@@ -132,10 +132,16 @@ class Run:
     def __enter__(self) -> Run:
         self._open = len(self.config.cameras)
         self._started_at = time.monotonic()
-        for name, camera in self.config.cameras.items():
-            self.cameras[name] = Camera(name, camera, self.intake, self._results)
-        for started in self.cameras.values():
-            started.start()
+        try:
+            for name, camera in self.config.cameras.items():
+                self.cameras[name] = Camera(name, camera, self.intake, self._results)
+        except BaseException:  # an output could not be opened: let go of those that were
+            for opened in self.cameras.values():
+                opened.outlet.finish(End(opened.name))
+                opened.join()
+            raise
+        for opened in self.cameras.values():
+            opened.start()
         self._device_thread = Worker("device", self._serve, self._fail)
         return self
 

@@ -106,8 +106,9 @@ class FitConfig(Section):
     """Decay per step of an average over the weights, which is then what is validated and kept."""
     clip: float | None = Field(default=None, gt=0.0)
     """Largest norm of the gradient."""
-    flip: bool = False
-    """Whether pairs are mirrored left to right at random."""
+    augment: list[Literal["mirror", "flip", "colour"]] = Field(default_factory=list)
+    """What happens to pairs at random: ``mirror`` left to right, ``flip`` upside down, ``colour`` swaps the
+    channels and changes contrast and brightness, which a blur commutes with."""
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     """Lightning's name of the arithmetic."""
     devices: int = Field(default=1, ge=1, le=1024)

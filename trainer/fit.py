@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader, Sampler
 from streamer import nets
 from streamer.errors import SinkError, StreamerError
 from streamer.nets import Network
+from trainer.augment import augment
 from trainer.config import TrainConfig
 from trainer.losses import LOSSES, psnr
 from trainer.pairs import PairFolders, Pairs
@@ -45,9 +46,8 @@ class Fitting(lightning.LightningModule):
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """Return the loss of one batch."""
-        if self._config.fit.flip:
-            batch = _flip(batch, seed=(self._config.seed, self.current_epoch, index))
-        degraded, clean, hidden = batch
+        seed = hash((self._config.seed, self.current_epoch, index)) % 2**63
+        degraded, clean, hidden = augment(batch, self._config.fit.augment, seed)
         loss = self._loss(self.network(degraded), clean, self._weight(hidden))
         if not bool(torch.isfinite(loss)):
             raise StreamerError(
@@ -104,15 +104,6 @@ def means(sums: Tensor) -> dict[str, float]:
         "psnr_db": everywhere / hidden,
         "psnr_hidden_db": inside / hidden,
     }
-
-
-def _flip(batch: Batch, seed: tuple[int, int, int]) -> Batch:
-    """Mirror half of the pairs; which ones follows from the seed, so that a resumed run does the same."""
-    device = batch[0].device
-    generator = torch.Generator().manual_seed(hash(seed) % 2**63)
-    mirrored = (torch.rand(len(batch[0]), 1, 1, 1, generator=generator) < 0.5).to(device)
-    degraded, clean, hidden = (torch.where(mirrored, part.flip(3), part) for part in batch)
-    return degraded, clean, hidden
 
 
 def _cosine(step: int, steps: int) -> float:

@@ -391,3 +391,15 @@ def test_cameras_have_their_own_classes_threshold_blur_and_restoring(tmp_path: P
     assert not (tmp_path / "out/plain/restored.mp4").exists()
     assert rows(tmp_path, "plain")[0]["psnr_restored_db"] == ""
     assert rows(tmp_path, "people")[0]["psnr_blurred_db"] == "inf"
+
+
+@pytest.mark.usefixtures("detector")
+def test_an_output_that_cannot_be_opened_at_the_start_leaves_no_thread(
+    tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = footage.write_clip(tmp_path / "gate.mp4", FRAMES)
+    run = streamer.open(settings(tmp_path), [clip, other])
+    (tmp_path / "out/gate").rmdir()
+    (tmp_path / "out/gate").write_text("in the way")
+    with pytest.raises(SinkError, match="gate"), run:
+        pytest.fail("entered")

@@ -63,16 +63,28 @@ def test_the_environment_is_substituted(tmp_path: Path) -> None:
         ({"version": 1, "fit": {"epoch": 5}}, r"fit\.epoch: unknown key \(did you mean 'epochs'\?\)"),
         ({"version": 1, "fit": {"epochs": 0}}, r"fit\.epochs: expected greater than or equal to 1"),
         ({"version": 1, "fit": {"epochs": "5"}}, r"fit\.epochs: expected a valid integer, found '5'"),
-        ({"version": 1, "fit": {"loss": "mae"}}, r"fit\.loss: expected 'mse', 'l1' or 'charbonnier', found 'mae'"),
+        (
+            {"version": 1, "fit": {"loss": "mae"}},
+            r"fit\.loss: expected 'mse', 'l1' or 'charbonnier', found 'mae'",
+        ),
         ({"version": 1, "task": "denoise"}, r"task: expected 'deblur', found 'denoise'"),
         ({"version": 1, "network": {"name": "gan"}}, "network: unknown network 'gan'; known are"),
         ({"version": 1, "network": {"name": "unet", "depth": 1}}, "network: depth: unknown key"),
-        ({"version": 1, "pairs": {"size": 100}}, r"pairs\.size: autoencoder works on .* multiples of 8, 100 is"),
+        (
+            {"version": 1, "pairs": {"size": 100}},
+            r"pairs\.size: autoencoder works on .* multiples of 8, 100 is",
+        ),
         ({"version": 1, "pairs": {"strengths": [2.0, 1.0]}}, r"pairs\.strengths: expected two factors"),
         ({"version": 1, "data": {"test": []}}, r"data\.test: expected at least one clip"),
-        ({"version": 1, "data": {"validation": 1.5}}, r"data\.validation: expected .* a share between 0 and 1"),
+        (
+            {"version": 1, "data": {"validation": 1.5}},
+            r"data\.validation: expected .* a share between 0 and 1",
+        ),
         ({"version": 1, "detect": {"classes": ["lorry"]}}, "unknown class 'lorry'"),
-        ({"version": 1, "detect": {"threshold": 3.0}}, r"detect\.threshold: expected less than or equal to 1"),
+        (
+            {"version": 1, "detect": {"threshold": 3.0}},
+            r"detect\.threshold: expected less than or equal to 1",
+        ),
     ],
 )
 def test_what_is_wrong_is_named_in_one_line(tmp_path: Path, facts: dict[str, Any], message: str) -> None:

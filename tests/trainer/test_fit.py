@@ -58,7 +58,9 @@ def interrupt(monkeypatch: pytest.MonkeyPatch, epoch: int, step: int) -> None:
 def test_a_network_that_may_learn_by_heart_beats_the_identity(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    prepared = setting(tmp_path, monkeypatch, network={"width": 16}, fit={"epochs": 60, "schedule": "cosine"})
+    prepared = setting(
+        tmp_path, monkeypatch, network={"width": 16}, fit={"epochs": 30, "batch": 2, "schedule": "cosine"}
+    )
     folders = PairFolders(prepared.folders.train, prepared.folders.train)
     found = fit.fit(prepared.config, folders, tmp_path / "run", CPU, progress=False)
     assert found.rows[-1]["psnr_hidden_db"] > found.identity["psnr_hidden_db"] + 3.0
@@ -85,7 +87,16 @@ def test_rows_say_what_the_kept_network_scores(tmp_path: Path, monkeypatch: pyte
     "sections",
     [
         {"fit": {"epochs": 3}},
-        {"fit": {"epochs": 3, "schedule": "cosine", "ema": 0.9, "flip": True, "clip": 1.0, "loss": "charbonnier"}},
+        {
+            "fit": {
+                "epochs": 3,
+                "schedule": "cosine",
+                "ema": 0.9,
+                "augment": ["mirror", "colour"],
+                "clip": 1.0,
+                "loss": "charbonnier",
+            }
+        },
     ],
 )
 def test_a_resumed_run_ends_as_one_that_was_never_interrupted(
@@ -109,10 +120,12 @@ def test_a_resumed_run_ends_as_one_that_was_never_interrupted(
     assert all(torch.equal(last[0][name], last[1][name]) for name in last[0])
 
 
-def test_two_runs_of_one_seed_agree_and_of_another_differ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    one = setting(tmp_path, monkeypatch, fit={"flip": True}).fit("one")
-    two = setting(tmp_path, monkeypatch, fit={"flip": True}).fit("two")
-    three = setting(tmp_path, monkeypatch, fit={"flip": True}, seed=1).fit("three")
+def test_two_runs_of_one_seed_agree_and_of_another_differ(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = setting(tmp_path, monkeypatch, fit={"augment": ["mirror"]}).fit("one")
+    two = setting(tmp_path, monkeypatch, fit={"augment": ["mirror"]}).fit("two")
+    three = setting(tmp_path, monkeypatch, fit={"augment": ["mirror"]}, seed=1).fit("three")
     assert one.rows == two.rows
     assert one.rows != three.rows
 
@@ -146,20 +159,6 @@ def test_whole_frames_are_weighted_everywhere_and_regions_where_hidden(
         outside = torch.where(hidden > 0, clean, 1 - clean)  # wrong wherever nothing is hidden
         loss = float(fitting.sums(outside, (degraded, clean, hidden))[1])
         assert (loss == 0.0) is inside_alone
-
-
-def test_a_flip_mirrors_all_parts_of_a_pair_and_follows_from_the_seed() -> None:
-    part = torch.rand(64, 3, 4, 5)
-    batch = (part, part + 1, part[:, :1])
-    first, again = fit._flip(batch, (0, 1, 2)), fit._flip(batch, (0, 1, 2))
-    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
-    mirrored = [torch.equal(first[0][i], part[i].flip(2)) for i in range(64)]
-    assert 10 < sum(mirrored) < 54
-    for i in range(64):
-        expected = part[i].flip(2) if mirrored[i] else part[i]
-        assert torch.equal(first[1][i], expected + 1)
-        assert torch.equal(first[2][i], expected[:1])
-    assert not torch.equal(fit._flip(batch, (0, 2, 2))[0], first[0])
 
 
 def test_the_order_follows_from_seed_and_epoch() -> None:

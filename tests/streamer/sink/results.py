@@ -115,7 +115,7 @@ def heard(path: Path, seconds: float) -> tuple[footage.Samples, int]:
             if end and abs(at - end) <= rate / 500:
                 at = end
             end = at + len(samples)
-            first, last = max(at, 0), min(at + len(samples), len(line))
+            first, last = max(at, 0), max(0, min(at + len(samples), len(line)))
             line[first:last] = samples[first - at : max(last - at, first - at)]
     return line, rate
 

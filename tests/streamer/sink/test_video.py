@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import logging
-import resource
 import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
-from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -22,6 +19,7 @@ from streamer.errors import SinkError
 from streamer.frame import Image, Result, Stream
 from streamer.sink.video import VideoSink
 from tests import footage
+from tests.streamer.sink.limits import files_no_larger_than
 from tests.streamer.sink.results import boxes, result, results
 
 
@@ -43,17 +41,6 @@ def numbers(images: list[Image]) -> list[int]:
 
 def times(given: list[Result]) -> list[Fraction]:
     return [each.pts * each.time_base for each in given]
-
-
-@contextmanager
-def files_no_larger_than(size: int) -> Iterator[None]:
-    """Let the kernel refuse to write beyond ``size`` bytes, as it does on a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,65 @@
+"""Nothing is overwritten unasked, and nothing old is left looking new."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from streamer.errors import ConfigError
+from streamer.sink.directory import OUTPUTS, check_outputs
+
+
+def test_a_new_folder_is_made_and_left_empty(tmp_path: Path) -> None:
+    check_outputs(tmp_path / "out" / "gate", overwrite=False)
+    assert list((tmp_path / "out" / "gate").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_any_earlier_output_is_refused_and_stays(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("old")
+    with pytest.raises(ConfigError, match=rf"{name} exists already: use --overwrite"):
+        check_outputs(tmp_path, overwrite=False)
+    assert (tmp_path / name).read_text() == "old"
+
+
+def test_all_earlier_outputs_go_when_asked_and_other_files_stay(tmp_path: Path) -> None:
+    for name in (*OUTPUTS, "notes.txt"):
+        (tmp_path / name).write_text("old")
+    check_outputs(tmp_path, overwrite=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_a_link_is_replaced_and_what_it_leads_to_stays(tmp_path: Path) -> None:
+    (tmp_path / "precious.mp4").write_text("precious")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "blurred.mp4").symlink_to(tmp_path / "precious.mp4")
+    with pytest.raises(ConfigError):
+        check_outputs(tmp_path / "out", overwrite=False)
+    check_outputs(tmp_path / "out", overwrite=True)
+    assert not (tmp_path / "out" / "blurred.mp4").is_symlink()
+    assert (tmp_path / "precious.mp4").read_text() == "precious"
+
+
+def test_a_folder_in_the_place_of_a_file_is_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "blurred.mp4").mkdir()
+    with pytest.raises(ConfigError, match=r"cannot be written to: Is a directory$"):
+        check_outputs(tmp_path, overwrite=True)
+
+
+def test_a_file_in_the_place_of_the_folder_is_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("")
+    with pytest.raises(ConfigError, match=r"out/gate: cannot be written to: Not a directory$"):
+        check_outputs(tmp_path / "out" / "gate", overwrite=False)
+
+
+def test_a_folder_without_the_right_to_write_is_told_in_one_line(tmp_path: Path) -> None:
+    if os.geteuid() == 0:
+        folder, reason = Path("/proc/self"), "No such file or directory"  # nobody may write there
+    else:
+        folder, reason = tmp_path, "Permission denied"
+        tmp_path.chmod(0o500)
+    with pytest.raises(ConfigError, match=rf"{folder}: cannot be written to: {reason}$"):
+        check_outputs(folder, overwrite=False)
+    tmp_path.chmod(0o700)

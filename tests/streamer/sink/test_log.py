@@ -1,0 +1,115 @@
+"""The rows say what the contract promises, and each is in the file before the next frame comes."""
+
+from __future__ import annotations
+
+import csv
+import json
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from streamer.errors import SinkError
+from streamer.frame import Detections, Metrics
+from streamer.sink.log import LogSink
+from tests import footage
+from tests.streamer.sink.limits import files_no_larger_than
+from tests.streamer.sink.results import result
+
+IMAGE = footage.picture(0)
+CARS = Detections(
+    np.array([[1.0, 2.5, 30.126, 40.0], [-5.0, 0.0, 70.0, 20.0]], np.float32),
+    np.array([0.7, 0.5], np.float32),
+    ("car", "person"),
+    np.array([3, 4]),
+)
+
+
+def rows(directory: Path) -> list[dict[str, str]]:
+    with (directory / "frames.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def lines(directory: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (directory / "detections.jsonl").read_text().splitlines()]
+
+
+def test_the_files_say_exactly_what_the_contract_says(tmp_path: Path) -> None:
+    sink = LogSink(tmp_path)
+    metrics = Metrics(31.25, 34.5678, 20.0, None)
+    sink.write(
+        result(0, IMAGE, pts=126_001, time_base=Fraction(1, 90_000), detections=CARS, metrics=metrics),
+        41.26,
+        0.6,
+    )
+    sink.write(result(7, IMAGE, pts=200, metrics=Metrics(float("inf"), None, None, None)), 5.0, 0.6)
+    sink.close()
+    sink.close()
+    assert (tmp_path / "frames.csv").read_text() == (
+        "frame,time_s,objects,psnr_blurred_db,psnr_restored_db,psnr_blurred_roi_db,psnr_restored_roi_db,latency_ms\n"
+        "0,1.400011,1,31.250,34.568,20.000,,41.3\n"
+        "7,8.000000,0,inf,,,,5.0\n"
+    )
+    assert (tmp_path / "detections.jsonl").read_text() == (
+        '{"frame":0,"time_s":1.400011,"objects":['
+        '{"box":[1.0,2.5,30.13,40.0],"class":"car","score":0.7,"track":3},'
+        '{"box":[-5.0,0.0,70.0,20.0],"class":"person","score":0.5,"track":4}]}\n'
+        '{"frame":7,"time_s":8.0,"objects":[]}\n'
+    )
+
+
+@pytest.mark.parametrize(("threshold", "objects"), [(0.0, "2"), (0.5, "2"), (0.7, "1"), (0.71, "0")])
+def test_objects_are_those_at_or_above_the_threshold(tmp_path: Path, threshold: float, objects: str) -> None:
+    sink = LogSink(tmp_path)
+    sink.write(result(0, IMAGE, detections=CARS), 1.0, threshold)
+    assert rows(tmp_path)[0]["objects"] == objects
+
+
+def test_without_tracking_a_track_is_null(tmp_path: Path) -> None:
+    sink = LogSink(tmp_path)
+    untracked = Detections(CARS.boxes, CARS.scores, CARS.labels)
+    sink.write(result(0, IMAGE, detections=untracked), 1.0, 0.5)
+    objects = lines(tmp_path)[0]["objects"]
+    assert isinstance(objects, list)
+    assert [found["track"] for found in objects] == [None, None]
+
+
+def test_times_of_a_long_recording_are_exact_to_the_microsecond(tmp_path: Path) -> None:
+    sink = LogSink(tmp_path)
+    pts = 30 * 24 * 3600 * 1_000_000 + 123_457
+    sink.write(result(0, IMAGE, pts=pts, time_base=Fraction(1, 1_000_000)), 1.0, 0.5)
+    assert rows(tmp_path)[0]["time_s"] == "2592000.123457"
+    assert lines(tmp_path)[0]["time_s"] == 2592000.123457
+
+
+def test_each_row_is_in_the_file_at_once(tmp_path: Path) -> None:
+    sink = LogSink(tmp_path)
+    assert rows(tmp_path) == []
+    for index in range(3):
+        sink.write(result(index, IMAGE), 1.0, 0.5)
+        assert [row["frame"] for row in rows(tmp_path)] == [str(i) for i in range(index + 1)]
+        assert len(lines(tmp_path)) == index + 1
+
+
+def test_a_folder_that_is_not_there_is_made(tmp_path: Path) -> None:
+    LogSink(tmp_path / "out" / "gate").close()
+    assert rows(tmp_path / "out" / "gate") == []
+
+
+def test_a_folder_that_cannot_be_made_is_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("")
+    with pytest.raises(SinkError, match=r"out/gate: cannot be written: Not a directory$"):
+        LogSink(tmp_path / "out" / "gate")
+
+
+def test_a_full_disk_leaves_whole_rows_and_is_told_in_one_line(tmp_path: Path) -> None:
+    sink = LogSink(tmp_path)
+    with files_no_larger_than(300):
+        sink.write(result(0, IMAGE, detections=CARS), 1.0, 0.5)
+        for index in (1, 2):
+            with pytest.raises(SinkError, match=r"detections\.jsonl: cannot be written: File too large$"):
+                sink.write(result(index, IMAGE, detections=CARS), 1.0, 0.5)
+        sink.close()
+    assert [line["frame"] for line in lines(tmp_path)] == [0]
+    assert (tmp_path / "detections.jsonl").read_bytes().endswith(b"}\n")

@@ -1,0 +1,196 @@
+"""`trainer fit` and `trainer evaluate`, from the command to the files."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+import yaml
+
+from streamer import modelfile
+from tests.trainer.scenes import command, configuration, frames, install
+from trainer import config, fit
+from trainer.fit import Fitting
+
+OUTPUTS = {"model.safetensors", "metrics.csv", "curves.png", "samples.png", "config.yaml", "evaluation.json"}
+
+
+@pytest.fixture
+def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder to work in, with frames and a stand-in detector."""
+    install(monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    frames(tmp_path / "pictures")
+    return tmp_path
+
+
+def test_fit_writes_the_whole_run(work: Path) -> None:
+    path = configuration(work, fit={"epochs": 3})
+    outcome = command("fit", path)
+    assert outcome.code == 0, outcome.err
+    run = work / "runs" / "small"
+    assert {entry.name for entry in run.iterdir()} == OUTPUTS | {"checkpoints"}
+    assert {entry.name for entry in (run / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
+    with (run / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["identity", "1", "2", "3"]
+    assert list(rows[0]) == ["epoch", "train_loss", "validation_loss", "psnr_db", "psnr_hidden_db"]
+    assert all(float(row["psnr_hidden_db"]) > 5 for row in rows)
+    for name in ("curves.png", "samples.png"):
+        assert cv2.imread(str(run / name)) is not None
+    assert config.parse(yaml.safe_load((run / "config.yaml").read_text())) == config.load(path)
+    network, header = modelfile.load(run / "model.safetensors")
+    assert (header.network, header.size, header.context) == ("unet", 16, 0.25)
+    assert header.training["clips"] == {"train": ["a", "d"], "validation": ["b"], "test": ["c"]}
+    assert header.metrics == json.loads((run / "evaluation.json").read_text())
+    assert network.stride == 4
+    table = [line.split() for line in outcome.out.splitlines()]
+    identity = next(i for i, line in enumerate(table) if line[:2] == ["c", "identity"])
+    assert table[identity + 1][0] == "small"
+
+
+def test_samples_show_blurred_original_and_restored(work: Path) -> None:
+    command("fit", configuration(work), "--steps", "1")
+    sheet = cv2.imread(str(work / "runs" / "small" / "samples.png"))
+    assert sheet is not None
+    assert sheet.shape == (28 + 4 * 200, 3 * 320, 3)  # a heading, and the four frames of the test clip
+    blurred, original, restored = (sheet[28:198, 320 * i + 60 : 320 * i + 260] for i in range(3))
+    contrast = [float(cv2.Laplacian(tile, cv2.CV_64F).std()) for tile in (blurred, original, restored)]
+    assert contrast[1] > 2 * contrast[0]
+    assert contrast[1] > 2 * contrast[2]
+
+
+@pytest.mark.parametrize("of", ["frames", "regions"])
+def test_fit_stops_after_two_steps(work: Path, monkeypatch: pytest.MonkeyPatch, of: str) -> None:
+    steps: list[int] = []
+    original = Fitting.training_step
+
+    def counted(self: Fitting, batch: fit.Batch, index: int) -> Any:
+        steps.append(len(batch[0]))
+        return original(self, batch, index)
+
+    monkeypatch.setattr(Fitting, "training_step", counted)
+    path = configuration(work, pairs={"of": of}, fit={"epochs": 50, "batch": 3})
+    outcome = command("fit", path, "--steps", "2")
+    assert outcome.code == 0, outcome.err
+    assert steps == [3, 3]
+    assert modelfile.load(work / "runs" / "small" / "model.safetensors")[1].training["steps"] == 2
+
+
+def test_evaluate_repeats_what_fit_found(work: Path) -> None:
+    command("fit", configuration(work))
+    run = work / "runs" / "small"
+    expected = json.loads((run / "evaluation.json").read_text())
+    outcome = command("evaluate", run / "model.safetensors", "--json", "--output", work / "again")
+    assert outcome.code == 0, outcome.err
+    assert json.loads(outcome.out) == expected
+    assert json.loads((work / "again" / "evaluation.json").read_text()) == expected
+    assert (work / "again" / "samples.png").exists()
+    assert expected["unseen"] is True
+    clip = expected["full_size"]["clips"]["c"]
+    assert (clip["frames"], clip["regions"]) == (4, 4)
+    assert expected["full_size"]["mean_over_clips"]["identity"] == clip["identity"]
+
+
+def test_evaluate_says_so_where_training_saw_the_clips(work: Path) -> None:
+    command("fit", configuration(work))
+    path = configuration(work, data={"folder": str(work / "pictures"), "validation": ["b"], "test": ["a"]})
+    outcome = command("evaluate", work / "runs" / "small" / "model.safetensors", path, "--json")
+    assert outcome.code == 0
+    assert json.loads(outcome.out)["unseen"] is False
+    assert "training saw a" in outcome.err
+
+
+def test_whole_frames_are_evaluated_at_the_networks_size_too(work: Path) -> None:
+    outcome = command("fit", configuration(work, pairs={"of": "frames", "size": 24}), "--json")
+    facts = json.loads(outcome.out)
+    assert facts["network_size"]["size"] == 24
+    assert facts["network_size"]["clips"]["c"]["frames"] == 4
+
+
+def test_a_run_that_is_there_is_not_replaced_unasked(work: Path) -> None:
+    path = configuration(work)
+    assert command("fit", path, "--steps", "1").code == 0
+    before = (work / "runs" / "small" / "model.safetensors").stat().st_mtime_ns
+    outcome = command("fit", path, "--steps", "1")
+    assert outcome.code == 2
+    assert outcome.err.startswith("trainer: runs/small: holds a run already; --resume continues it")
+    assert (work / "runs" / "small" / "model.safetensors").stat().st_mtime_ns == before
+    assert command("fit", path, "--steps", "1", "--overwrite").code == 0
+
+
+def test_ctrl_c_leaves_a_run_that_resumes(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = configuration(work, fit={"epochs": 3})
+    original = Fitting.training_step
+
+    def interrupted(self: Fitting, batch: fit.Batch, index: int) -> Any:
+        if self.current_epoch == 2:
+            raise KeyboardInterrupt
+        return original(self, batch, index)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Fitting, "training_step", interrupted)
+        assert command("fit", path).code == 130
+    run = work / "runs" / "small"
+    assert not (run / "model.safetensors").exists()
+    changed = command("fit", configuration(work, fit={"epochs": 3, "rate": 0.5}), "--resume")
+    assert changed.code == 2
+    assert "trainer: fit.rate: is 0.5, but runs/small was started with 0.01; change it back" in changed.err
+    assert command("fit", configuration(work, fit={"epochs": 3}), "--resume").code == 0
+    with (run / "metrics.csv").open() as file:
+        assert [row["epoch"] for row in csv.DictReader(file)] == ["identity", "1", "2", "3"]
+
+
+def test_resuming_nothing_is_refused(work: Path) -> None:
+    outcome = command("fit", configuration(work), "--resume")
+    assert outcome.code == 2
+    assert "no run to resume" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("fit", "none.yaml"), "trainer: none.yaml: no such file"),
+        (("evaluate", "none.safetensors"), "trainer: none.safetensors: no such model file"),
+        (("evaluate", "bundled:none"), "trainer: there is no 'bundled:none' in this installation"),
+    ],
+)
+def test_what_is_not_there_is_one_line_and_code_2(
+    work: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    outcome = command(*arguments)
+    assert outcome.code == 2
+    assert outcome.err.startswith(message)
+    assert outcome.err.count("\n") == 1
+
+
+def test_a_runs_folder_that_cannot_be_written_is_one_line_and_code_1(work: Path) -> None:
+    (work / "runs").write_text("a file in the way")
+    outcome = command("fit", configuration(work), "--steps", "1", "--quiet")
+    assert outcome.code == 1
+    assert outcome.err == "trainer: runs/small/config.yaml: cannot be written: Not a directory\n"
+
+
+def test_quiet_says_nothing(work: Path) -> None:
+    outcome = command("fit", configuration(work), "--steps", "1", "--quiet")
+    assert (outcome.code, outcome.out, outcome.err) == (0, "", "")
+
+
+def test_what_was_left_out_is_counted(work: Path) -> None:
+    pictures = work / "pictures"
+    (pictures / "a_0.png").write_bytes(b"no picture")
+    (pictures / "a_8.png").write_bytes((pictures / "c_1.png").read_bytes())
+    (pictures / "shortcut.lnk").write_bytes(b"")
+    outcome = command("fit", configuration(work), "--steps", "1")
+    assert outcome.code == 0, outcome.err
+    assert "4 frames of 1 clips for test" in outcome.err
+    assert "left out: 1 files that are no images, 1 repeated across sides, 1 unreadable" in outcome.err
+
+
+def test_the_command_line_starts_without_lightning() -> None:
+    check = "import sys, trainer.cli; sys.exit(bool({'lightning', 'torch', 'matplotlib'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
