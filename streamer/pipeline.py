@@ -132,14 +132,8 @@ class Run:
     def __enter__(self) -> Run:
         self._open = len(self.config.cameras)
         self._started_at = time.monotonic()
-        try:
-            for name, camera in self.config.cameras.items():
-                self.cameras[name] = Camera(name, camera, self.intake, self._results)
-        except BaseException:  # an output could not be opened: let go of those that were
-            for opened in self.cameras.values():
-                opened.outlet.finish(End(opened.name))
-                opened.join()
-            raise
+        for name, camera in self.config.cameras.items():
+            self.cameras[name] = Camera(name, camera, self.intake, self._results)
         for opened in self.cameras.values():
             opened.start()
         self._device_thread = Worker("device", self._serve, self._fail)
