@@ -170,6 +170,8 @@ class Camera:
                     self._intake.put(item)
                 elif not self._admit(item):
                     break
+        except BaseException as error:  # said before the end goes out, whose summary tells of it
+            self.fail(error)
         finally:
             self._intake.put(end)
 

@@ -128,8 +128,11 @@ class Run:
         self._results: Channel[Result | Done] = Channel()
         self._duration = duration
         self._device_thread: Worker | None = None
+        self._open = 0
 
     def __enter__(self) -> Run:
+        if self.cameras:
+            raise RuntimeError("a run goes once; open another one")
         self._open = len(self.config.cameras)
         self._started_at = time.monotonic()
         for name, camera in self.config.cameras.items():
@@ -156,7 +159,10 @@ class Run:
 
         Raises:
             StageError: a stage that all cameras share failed; everything was stopped and finished first.
+            RuntimeError: the run was not entered.
         """
+        if not self.cameras:
+            raise RuntimeError("a run goes inside its block: `with streamer.open(…) as run: for result in run: …`")
         yield from self._drain()
         if self.error is not None:
             raise self.error
@@ -248,6 +254,8 @@ class Run:
                     elif isinstance(item, End):
                         unfinished.discard(item.camera)
                         self.cameras[item.camera].outlet.finish(item)
+        except BaseException as error:  # said before the cameras end, whose summaries tell of it
+            self._fail(error)
         finally:
             for name in unfinished:  # a stage failed
                 self.cameras[name].stop()
