@@ -162,7 +162,9 @@ class Run:
             RuntimeError: the run was not entered.
         """
         if not self.cameras:
-            raise RuntimeError("a run goes inside its block: `with streamer.open(…) as run: for result in run: …`")
+            raise RuntimeError(
+                "a run goes inside its block: `with streamer.open(…) as run: for result in run: …`"
+            )
         yield from self._drain()
         if self.error is not None:
             raise self.error

@@ -34,7 +34,8 @@ def test_only_the_channel_knows_threads() -> None:
     knowing = [
         path.relative_to(ROOT).as_posix()
         for path in modules("streamer")
-        if {name.split(".")[0] for name in imported(path)} & {"threading", "queue", "concurrent", "multiprocessing"}
+        if {name.split(".")[0] for name in imported(path)}
+        & {"threading", "queue", "concurrent", "multiprocessing"}
     ]
     assert knowing == ["streamer/channel.py"]
 
@@ -49,13 +50,19 @@ def test_nothing_loads_pickles_without_the_guard() -> None:
         for path in modules(package):
             tree = ast.parse(path.read_text(encoding="utf-8"))
             for node in ast.walk(tree):
-                if isinstance(node, ast.Call) and ast.unparse(node.func) in ("torch.load", "pickle.load", "pickle.loads"):
+                if isinstance(node, ast.Call) and ast.unparse(node.func) in (
+                    "torch.load",
+                    "pickle.load",
+                    "pickle.loads",
+                ):
                     guard = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
                     assert guard.get("weights_only") == "True", f"{path}:{node.lineno}"
 
 
 def test_there_is_no_module_called_utils() -> None:
-    assert not [path for package in ("streamer", "trainer") for path in modules(package) if "util" in path.stem]
+    assert not [
+        path for package in ("streamer", "trainer") for path in modules(package) if "util" in path.stem
+    ]
 
 
 @pytest.mark.parametrize("command", ["streamer", "trainer"])

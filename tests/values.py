@@ -24,7 +24,9 @@ def frame(image: Image | None = None, *, camera: str = "gate", index: int = 0, *
     return Frame(camera, index, picture, **{**values, **fields})
 
 
-def detections(*boxes: tuple[float, float, float, float], label: str = "car", score: float = 0.9) -> Detections:
+def detections(
+    *boxes: tuple[float, float, float, float], label: str = "car", score: float = 0.9
+) -> Detections:
     """Objects of one class and score."""
     count = len(boxes)
     return Detections(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 import pytest
 
 from streamer.failsafe import FailureLog, all_or_each
-from streamer.frame import Discontinuity, End, Frame
+from streamer.frame import Batch, Discontinuity, End, Frame
 from tests.values import frame
 
 
@@ -19,7 +19,7 @@ def test_a_batch_that_succeeds_is_worked_on_once_and_markers_keep_their_places()
         calls.append(len(frames))
         return [name(f) for f in frames]
 
-    batch = [Discontinuity("gate"), frame(index=0), End("yard"), frame(index=1)]
+    batch: Batch[Frame] = [Discontinuity("gate"), frame(index=0), End("yard"), frame(index=1)]
     assert all_or_each(batch, work, lambda f, e: "lost") == [
         batch[0], "frame 0", batch[2], "frame 1",
     ]  # fmt: skip

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer import hide
-from streamer.boxes import Boxes
+from streamer.boxes import Boxes, pad
 from streamer.config import BlurConfig
 from streamer.frame import End, Hidden
 from tests.values import detected, frame
@@ -154,7 +154,7 @@ def test_any_boxes_on_any_frame_are_hidden_and_nothing_else_is(
 ) -> None:
     image = noise(height, width)
     settings = BlurConfig.model_validate({"edge": edge, "kernel": kernel})
-    regions: Boxes = hide.pad(boxes(*rows), width, height, settings.padding)
+    regions: Boxes = pad(boxes(*rows), width, height, settings.padding)
     hidden = image.clone()
     touched = torch.zeros((height, width), dtype=torch.bool)
     for region in regions.tolist():

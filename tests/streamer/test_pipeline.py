@@ -40,9 +40,8 @@ def clip(tmp_path: Path) -> Path:
 
 
 def settings(folder: Path, **changes: Any) -> dict[str, Any]:
-    return {
-        "version": 1, "device": "cpu", "restore": "off", "output": {"directory": str(folder / "out")}, **changes,
-    }  # fmt: skip
+    output = {"directory": str(folder / "out")}
+    return {"version": 1, "device": "cpu", "restore": "off", "output": output, **changes}
 
 
 def rows(folder: Path, camera: str) -> list[dict[str, str]]:

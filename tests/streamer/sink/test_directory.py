@@ -63,3 +63,10 @@ def test_a_folder_without_the_right_to_write_is_told_in_one_line(tmp_path: Path)
     with pytest.raises(ConfigError, match=rf"{folder}: cannot be written to: {reason}$"):
         check_outputs(folder, overwrite=False)
     tmp_path.chmod(0o700)
+
+
+def test_a_source_is_never_overwritten_by_its_own_output(tmp_path: Path) -> None:
+    (tmp_path / "blurred.mp4").write_text("footage")
+    with pytest.raises(ConfigError, match=r"is a source of this run: use another output\.directory"):
+        check_outputs(tmp_path, overwrite=True, sources=[tmp_path / "nothing" / ".." / "blurred.mp4"])
+    assert (tmp_path / "blurred.mp4").read_text() == "footage"
