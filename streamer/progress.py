@@ -107,7 +107,7 @@ def closing_table(run: Run) -> None:
             _by_cause(facts["frames_hidden_whole"]),
             f"{facts['fps']:.1f}",
             *means,
-            Text(str(facts["error"] or ""), style="red"),
+            Text("failed" if facts["error"] else "", style="red"),
         )
     console = Console()
     if not console.is_terminal:
