@@ -135,11 +135,19 @@ class Run:
             raise RuntimeError("a run goes once; open another one")
         self._open = len(self.config.cameras)
         self._started_at = time.monotonic()
-        for name, camera in self.config.cameras.items():
-            self.cameras[name] = Camera(name, camera, self.intake, self._results)
-        for opened in self.cameras.values():
-            opened.start()
-        self._device_thread = Worker("device", self._serve, self._fail)
+        try:
+            for name, camera in self.config.cameras.items():
+                self.cameras[name] = Camera(name, camera, self.intake, self._results)
+            for opened in self.cameras.values():
+                opened.start()
+            self._device_thread = Worker("device", self._serve, self._fail)
+        except BaseException:  # such as a limit on the number of threads
+            self._open = 0
+            for name, opened in self.cameras.items():
+                opened.stop()
+                opened.outlet.finish(End(name))
+                opened.join()
+            raise
         return self
 
     def __exit__(

@@ -65,7 +65,12 @@ class Outlet:
             channel: Channel[tuple[Result, Countdown] | End] = Channel()
             work = partial(self._write, sink, picture, channel, last)
             self._channels[sink.path.name] = channel
-            self._workers.append(Worker(f"{name}: {sink.path.name}", work, self._fail))
+            try:
+                self._workers.append(Worker(f"{name}: {sink.path.name}", work, self._fail))
+            except BaseException:  # those that have started must not wait for ever
+                self.finish(End(name))
+                self.join()
+                raise
 
     def deliver(self, result: Result) -> None:
         """Hand on a result."""
