@@ -1,9 +1,9 @@
 """A detector that needs no weights, and the command line with it.
 
 It finds one object in each picture of ``tests.footage.picture``: the number that is written into the picture
-says where. Pictures of any other kind have their object at number 0's place. ``command`` is the command line in
-this process; `python -m tests.standin run cam.yaml` is the one in another, which takes ``STANDIN_SECONDS`` to look
-at each picture.
+says where. Pictures of any other kind have their object at number 0's place. ``command`` is the command line
+in this process; `python -m tests.standin run cam.yaml` is the one in another, which takes ``STANDIN_SECONDS``
+to look at each picture.
 """
 
 from __future__ import annotations

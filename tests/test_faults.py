@@ -1,4 +1,4 @@
-"""Faults put into every place of a run: it ends, says why, and leaves the other camera and no thread behind."""
+"""Faults put into every place of a run: it ends, says why, and no thread and no other camera suffers."""
 
 import importlib
 import json

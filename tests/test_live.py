@@ -123,7 +123,9 @@ def test_a_camera_comes_late_dies_comes_back_and_goes_silent_while_another_runs_
 ) -> None:
     monkeypatch.setattr("streamer.source.live.PAUSES", (0.2, 0.5))
     other.start()
-    cameras = {"gate": {"source": camera.url, "timeout": 1.5}, "yard": {"source": other.url}}
+    cameras: dict[str, dict[str, Any]] = {
+        "gate": {"source": camera.url, "timeout": 1.5}, "yard": {"source": other.url},
+    }  # fmt: skip
     with Watched(cameras) as watched:
         watched.more("yard", 10)
         assert not watched.results["gate"]
@@ -166,7 +168,8 @@ def test_both_transports_give_a_video_from_time_zero_with_sound_and_a_latency_fo
     with av.open("out/gate/blurred.mp4") as container:
         assert [stream.type for stream in container.streams] == ["video", "audio"]
     # 10 frames a second by the camera's own clock
-    assert np.median(np.diff([float(time) for time in times(watched.results["gate"])])) == pytest.approx(0.1, abs=0.02)
+    gaps = np.diff([float(time) for time in times(watched.results["gate"])])
+    assert np.median(gaps) == pytest.approx(0.1, abs=0.02)
     assert all(float(row["latency_ms"]) > 0 for row in rows(Path("out/gate")))
     assert watched.results["gate"][0].stream.live
 

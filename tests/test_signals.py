@@ -78,7 +78,9 @@ def frames_in_index(path: Path) -> int:
         return container.streams.video[0].frames
 
 
-@pytest.mark.parametrize(("number", "code", "name"), [(signal.SIGINT, 130, "SIGINT"), (signal.SIGTERM, 143, "SIGTERM")])
+@pytest.mark.parametrize(
+    ("number", "code", "name"), [(signal.SIGINT, 130, "SIGINT"), (signal.SIGTERM, 143, "SIGTERM")]
+)
 def test_a_signal_in_the_middle_finishes_the_files(
     tmp_path: Path, clip: Path, number: int, code: int, name: str
 ) -> None:
@@ -107,7 +109,9 @@ def test_a_signal_in_the_middle_finishes_the_files(
         assert facts["frames_read"] == written + sum(facts["frames_dropped"].values())
 
 
-def test_a_kill_in_the_middle_leaves_files_that_play_up_to_the_last_second(tmp_path: Path, clip: Path) -> None:
+def test_a_kill_in_the_middle_leaves_files_that_play_up_to_the_last_second(
+    tmp_path: Path, clip: Path
+) -> None:
     with running(tmp_path, clip) as process:
         wait_until(process, lambda: min(lines(tmp_path, camera) for camera in CAMERAS) >= 120)
         process.kill()
