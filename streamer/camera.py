@@ -56,6 +56,10 @@ class Books:
                 total, count = self.psnr.get(metric.name, (0.0, 0))
                 self.psnr[metric.name] = (total + value, count + 1)
 
+    def total(self) -> int:
+        """Return how many frames are in the books."""
+        return self.written + self.dropped.total()
+
     def mean(self, metric: str) -> float | None:
         """Return the mean of the finite values of a metric in dB; None where there is none."""
         total, count = self.psnr.get(metric, (0.0, 0))

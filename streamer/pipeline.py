@@ -26,7 +26,7 @@ from streamer.device import resolve
 from streamer.errors import ConfigError, StageError, StreamerError
 from streamer.frame import Batch, End, Frame, Marker, Result
 from streamer.restore import Restorer
-from streamer.sink import check_outputs, write_summary
+from streamer.sink import check_outputs, clear_outputs, write_summary
 
 logger = logging.getLogger(__name__)
 
@@ -115,9 +115,13 @@ class Run:
         )
         self.restorers = self._load_restorers()
         paths = [Path(c.source) for c in config.cameras.values() if not source.is_live(c.source)]
-        for name, camera in config.cameras.items():
-            if camera.output is not None:
-                check_outputs(Path(camera.output.directory) / name, overwrite, paths)
+        folders = [
+            Path(c.output.directory) / name for name, c in config.cameras.items() if c.output is not None
+        ]
+        for folder in folders:
+            check_outputs(folder, overwrite, paths)
+        for folder in folders:  # only now that nothing can go wrong any more
+            clear_outputs(folder)
         self.error: BaseException | None = None
         """What ended the run: a ``StageError``; None as long as nothing did."""
         self.stopped_by: str | None = None
@@ -231,6 +235,9 @@ class Run:
 
     def _summarise(self, camera: Camera) -> None:
         """Write a camera's ``summary.json``; if even that fails, the camera has failed."""
+        if self.error is not None:  # what was in flight then is in nobody's books
+            camera.join()
+            camera.books.dropped["run failed"] += max(0, camera.stats.frames - camera.books.total())
         if camera.config.output is None:
             return
         path = Path(camera.config.output.directory) / camera.name / "summary.json"
@@ -280,6 +287,7 @@ class Run:
                 self.stop("--duration")
             if self.stopped_by is not None and not stopping:
                 stopping = True
+                logger.info("ending early (%s), finishing what is in flight", self.stopped_by)
                 for camera in self.cameras.values():
                     camera.stop()
             yield batch
@@ -288,9 +296,8 @@ class Run:
                 return
 
     def _fail(self, error: BaseException) -> None:
-        self.error = error
-        logger.error("the run ends: %s", error)
-        logger.debug("details", exc_info=error)
+        self.error = error  # raised to whoever iterates, who says it
+        logger.debug("the run ends", exc_info=error)
 
 
 def _version(package: str) -> str | None:

@@ -62,7 +62,7 @@ class Progress:
             bar = (
                 ProgressBar(total=camera.expected, completed=done, width=20)
                 if camera.expected
-                else Text("live")
+                else Text("live" if camera.live else "")
             )
             style = "red" if camera.error else "dim" if camera.ended_at else ""
             table.add_row(camera.name, bar, *_facts(camera), style=style)

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import signal
 import types
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from streamer.cli import exits
+from streamer.errors import ConfigError
 
 if TYPE_CHECKING:
     from trainer.run import Report
@@ -47,8 +51,8 @@ def fit(
     verbose: Verbose = False,
 ) -> None:
     """Train a network; writes runs/STEM-OF-CONFIG/."""
-    with exits("trainer", quiet=quiet, verbose=verbose):
-        _leave_on_sigterm()
+    with exits("trainer", quiet=quiet, verbose=verbose), _terminable():
+        _check_extra()
         from rich.console import Console
 
         from trainer import run
@@ -80,8 +84,8 @@ def evaluate(
     verbose: Verbose = False,
 ) -> None:
     """Print what a model is worth on the test clips, beside doing nothing."""
-    with exits("trainer", quiet=quiet, verbose=verbose):
-        _leave_on_sigterm()
+    with exits("trainer", quiet=quiet, verbose=verbose), _terminable():
+        _check_extra()
         from rich.console import Console
 
         from trainer import run
@@ -107,10 +111,22 @@ def _show(found: Report, *, quiet: bool, as_json: bool) -> None:
         found.show(Console())
 
 
-def _leave_on_sigterm() -> None:
+def _check_extra() -> None:
+    """Say what to install where the training stack is missing, before anything is done."""
+    missing = [name for name in ("kagglehub", "lightning", "matplotlib", "PIL") if not find_spec(name)]
+    if missing:
+        raise ConfigError(f"{', '.join(missing)} not installed: `pip install 'cctv-streamer[train]'`")
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
     """Let SIGTERM unwind the stack, so that nothing half-written is left."""
 
     def leave(number: int, frame: types.FrameType | None) -> None:
-        raise typer.Exit(128 + number)
+        raise SystemExit(128 + number)
 
-    signal.signal(signal.SIGTERM, leave)
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -54,7 +54,7 @@ class Fitting(lightning.LightningModule):
                 f"fit: the loss is no number any more in epoch {self.current_epoch + 1}, step {index + 1}; "
                 "lower fit.rate or set fit.clip (the last whole epoch's checkpoint is kept)"
             )
-        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(degraded))
+        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(degraded), sync_dist=True)
         return loss
 
     def on_validation_epoch_start(self) -> None:
@@ -147,6 +147,8 @@ class History(Callback):
         row: dict[str, Any] = {"epoch": trainer.current_epoch + 1}
         row |= {name: logged[name] for name in ("train_loss", "validation_loss", "psnr_db", "psnr_hidden_db")}
         self.rows.append(row)
+        if not trainer.is_global_zero:
+            return
         logger.info(
             "epoch %d of %d: loss %.5f, validation %.5f; PSNR %.2f dB, of what is hidden %.2f dB",
             row["epoch"], self._epochs, *list(row.values())[1:],
@@ -246,15 +248,17 @@ def fit(
     handler = signal.getsignal(signal.SIGINT)
     try:
         trainer.fit(fitting, shuffled, ordered, ckpt_path=last if resume else None)
-    except SystemExit:
-        if not trainer.interrupted:
-            raise
+    except SystemExit as error:
         # Lightning makes exit code 1 of Ctrl-C, and ignores the signal from then on
-        raise KeyboardInterrupt from None
+        if error.code == 1 and trainer.interrupted:
+            raise KeyboardInterrupt from None
+        raise
     except OSError as error:
         raise SinkError(f"{checkpoints}: cannot be written: {error.strerror or error}") from error
     finally:
         signal.signal(signal.SIGINT, handler)
+    if not trainer.is_global_zero:
+        raise SystemExit(0)  # of several processes the first goes on alone
     network = nets.build(config.network.name, config.network.options)
     kept = torch.load(best.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
     network.load_state_dict({name.removeprefix("network."): value for name, value in kept.items()})

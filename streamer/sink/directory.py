@@ -14,11 +14,11 @@ OUTPUTS = ("blurred.mp4", "restored.mp4", "frames.csv", "detections.jsonl", "eve
 
 
 def check_outputs(directory: Path, overwrite: bool, sources: Iterable[Path] = ()) -> None:
-    """Make sure that a camera's outputs can be written, and that no earlier ones are among them.
+    """Make sure that a camera's outputs can be written; nothing that is there is touched.
 
     Args:
         directory: the camera's folder; made where it is not there.
-        overwrite: whether earlier outputs are removed, all of them, so that nothing old is left looking new.
+        overwrite: whether there may be earlier outputs.
         sources: files and folders that the run reads, of any camera.
 
     Raises:
@@ -35,9 +35,24 @@ def check_outputs(directory: Path, overwrite: bool, sources: Iterable[Path] = ()
         raise ConfigError(f"{existing[0]} exists already: use --overwrite, or another output.directory")
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        for path in existing:
-            path.unlink()
         with tempfile.TemporaryFile(dir=directory):
             pass
     except OSError as error:
-        raise ConfigError(f"{directory}: cannot be written to: {error.strerror}") from error
+        raise _unwritable(directory, error) from error
+
+
+def clear_outputs(directory: Path) -> None:
+    """Remove a camera's earlier outputs, all of them, so that nothing old is left looking new.
+
+    Raises:
+        ConfigError: one of them cannot be removed.
+    """
+    try:
+        for name in OUTPUTS:
+            (directory / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise _unwritable(directory, error) from error
+
+
+def _unwritable(directory: Path, error: OSError) -> ConfigError:
+    return ConfigError(f"{directory}: cannot be written to: {error.strerror}")

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +15,7 @@ import yaml
 
 from streamer import modelfile
 from tests.trainer.scenes import command, configuration, frames, install
-from trainer import config, fit
+from trainer import cli, config, fit
 from trainer.fit import Fitting
 
 OUTPUTS = {"model.safetensors", "metrics.csv", "curves.png", "samples.png", "config.yaml", "evaluation.json"}
@@ -143,6 +145,33 @@ def test_ctrl_c_leaves_a_run_that_resumes(work: Path, monkeypatch: pytest.Monkey
     assert command("fit", configuration(work, fit={"epochs": 3}), "--resume").code == 0
     with (run / "metrics.csv").open() as file:
         assert [row["epoch"] for row in csv.DictReader(file)] == ["identity", "1", "2", "3"]
+
+
+def test_sigterm_leaves_a_run_that_resumes(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = configuration(work)
+    original = Fitting.training_step
+
+    def terminated(self: Fitting, batch: fit.Batch, index: int) -> Any:
+        if self.current_epoch == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return original(self, batch, index)
+
+    before = signal.getsignal(signal.SIGTERM)
+    with monkeypatch.context() as patched:
+        patched.setattr(Fitting, "training_step", terminated)
+        assert command("fit", path).code == 143
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert not (work / "runs" / "small" / "model.safetensors").exists()
+    assert command("fit", path, "--resume").code == 0
+
+
+def test_without_the_training_stack_one_line_says_what_to_install(
+    work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "find_spec", lambda name: None if name == "lightning" else object())
+    outcome = command("fit", configuration(work))
+    assert outcome.code == 2
+    assert outcome.err == "trainer: lightning not installed: `pip install 'cctv-streamer[train]'`\n"
 
 
 def test_resuming_nothing_is_refused(work: Path) -> None:

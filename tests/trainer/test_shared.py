@@ -18,7 +18,7 @@ from tests.trainer.scenes import command
 from trainer.evaluate import compare
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
-KAGGLE = "kaggle/datasets/ckay16/accident-detection-from-cctv-footage/versions/1"
+KAGGLE = "data/kaggle/datasets/ckay16/accident-detection-from-cctv-footage/versions/1"
 CPU = torch.device("cpu")
 
 
@@ -55,7 +55,7 @@ def test_the_bundled_restorer_beats_the_identity_on_a_held_out_clip(
     detector = detect.load(settings, CPU, classes=settings.classes, threshold=settings.threshold)
     restorer = load_restorer(RestoreConfig(), CPU)
     rows = []
-    with av.open(shared / "footage" / "cctv_crash_720p.mp4") as container:
+    with av.open(shared / "data" / "footage" / "cctv_crash_720p.mp4") as container:
         for index, frame in enumerate(container.decode(video=0)):
             if index % 5 == 0:
                 image = torch.from_numpy(frame.to_ndarray(format="rgb24"))
