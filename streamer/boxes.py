@@ -20,7 +20,7 @@ def pad(boxes: NDArray[np.float32], width: int, height: int, padding: float) -> 
     """Grow boxes, round them outwards to whole pixels and clip them to the frame.
 
     Args:
-        boxes: float32 ``[N, 4]``: x0, y0, x1, y1 in pixels; finite, but may reach off the frame.
+        boxes: float32 ``[N, 4]``: x0 ≤ x1, y0 ≤ y1 in pixels; finite, but may reach off the frame.
         width: of the frame, in pixels.
         height: of the frame, in pixels.
         padding: how far each side moves out, as a share of the box's width or height.
@@ -34,8 +34,9 @@ def pad(boxes: NDArray[np.float32], width: int, height: int, padding: float) -> 
     exact = boxes.astype(np.float64)
     margin = padding * np.maximum(exact[:, 2:] - exact[:, :2], 0.0)
     limit = np.array([width, height], np.float64)
-    start = np.clip(np.floor(exact[:, :2] - margin), 0.0, limit)
-    end = np.clip(np.ceil(exact[:, 2:] + margin), 0.0, limit)
+    start = np.floor(exact[:, :2] - margin)
+    end = np.maximum(np.ceil(exact[:, 2:] + margin), start + 1)
+    start, end = np.clip(start, 0.0, limit), np.clip(end, 0.0, limit)
     padded = np.concatenate([start, end], axis=1).astype(np.int32)
     return padded[(padded[:, 2] > padded[:, 0]) & (padded[:, 3] > padded[:, 1])]
 

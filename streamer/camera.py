@@ -11,19 +11,16 @@ from typing import Any
 
 from streamer import source
 from streamer.address import mask
-from streamer.channel import Channel, Credits, Stop, Worker
+from streamer.channel import Channel, Credits, Intake, Stop, Worker
 from streamer.config import CameraConfig
-from streamer.errors import StreamerError
-from streamer.frame import AudioPacket, End, Frame, Marker, Metrics, Result
+from streamer.errors import one_line
+from streamer.frame import AudioPacket, End, Frame, Metrics, Result
 from streamer.sink.outlet import Outlet
 
 logger = logging.getLogger(__name__)
 
-FILE_CREDITS = 8
-"""Frames of a file in flight: enough that every thread has one to work on and one waiting."""
-
 LIVE_CREDITS = 6
-"""Frames of a live camera in flight: the fewer, the fresher; with fewer, every network hiccup drops some."""
+"""Most frames of a live camera in flight: the fewer, the fresher; with fewer, every hiccup drops some."""
 
 MOST_ORPHANS = 500
 """Audio packets kept of frames that were dropped, until a frame goes through: about ten seconds."""
@@ -85,9 +82,9 @@ class Camera:
         self,
         name: str,
         config: CameraConfig,
-        intake: Channel[Frame | Marker],
+        intake: Intake,
         results: Channel[Result | Done],
-        most_in_flight: int | None = None,
+        most_in_flight: int,
     ) -> None:
         """Open the outputs; ``start`` begins to read.
 
@@ -96,7 +93,7 @@ class Camera:
             config: all that applies to it.
             intake: takes its frames and markers, and at last one ``End``.
             results: takes what is written, and at last one ``Done``.
-            most_in_flight: number of credits; None takes what suits the kind of source.
+            most_in_flight: number of credits; of a live camera ``LIVE_CREDITS`` at most.
         """
         self.name = name
         self.config = config
@@ -108,7 +105,7 @@ class Camera:
         """How many frames the source will give in all; None while nobody knows."""
         self.started_at = time.monotonic()
         self.ended_at: float | None = None
-        self.credits = Credits(most_in_flight or (LIVE_CREDITS if self.live else FILE_CREDITS))
+        self.credits = Credits(min(most_in_flight, LIVE_CREDITS) if self.live else most_in_flight)
         self._intake = intake
         self._results = results
         self._stop = Stop()
@@ -132,7 +129,7 @@ class Camera:
         """End this camera alone, and say why."""
         if self.error is None:
             self.error = error
-            logger.error("%s: %s", self.name, _one_line(error))
+            logger.error("%s: %s", self.name, one_line(error))
             logger.debug("details", exc_info=error)
         self.stop()
 
@@ -153,7 +150,7 @@ class Camera:
             "seconds": seconds,
             "fps": self.books.written / max(seconds, 1e-3),
             **means,
-            "error": None if self.error is None else _one_line(self.error),
+            "error": None if self.error is None else one_line(self.error),
         }
 
     def join(self) -> None:
@@ -177,7 +174,7 @@ class Camera:
         except BaseException as error:  # said before the end goes out, whose summary tells of it
             self.fail(error)
         finally:
-            self._intake.put(end)
+            self._intake.put(replace(end, audio=self._orphans + end.audio))
 
     def _admit(self, frame: Frame) -> bool:
         """Let a frame in, within the credits; False when nobody reads any more."""
@@ -189,20 +186,19 @@ class Camera:
             self.books.dropped["stopped"] += 1
             return False
         if self._orphans:
-            frame = replace(frame, audio=self._orphans + frame.audio)
+            frame = replace(frame, audio=(self._orphans + frame.audio)[-MOST_ORPHANS:])
             self._orphans = ()
         if self.credits.try_take():
             self._intake.put(frame)
-        elif self._intake.put_in_place(frame, self._is_own_frame, _inherit_audio) is not None:
-            # the oldest frame that no stage has begun with made room
+        elif self._stop.is_set():
+            self.books.dropped["stopped"] += 1
+            return False
+        elif self._intake.put_for_oldest(frame, MOST_ORPHANS):
             self._drop("processing is behind")
         else:
-            self._orphans = frame.audio[-MOST_ORPHANS:]
+            self._orphans = frame.audio
             self._drop("output is behind")
         return True
-
-    def _is_own_frame(self, item: Frame | Marker) -> bool:
-        return isinstance(item, Frame) and item.camera == self.name
 
     def _drop(self, cause: str) -> None:
         self.books.dropped[cause] += 1
@@ -224,13 +220,3 @@ class Camera:
     def _closed(self) -> None:
         self.ended_at = time.monotonic()
         self._results.put(Done(self))
-
-
-def _one_line(error: BaseException) -> str:
-    return str(error) if isinstance(error, StreamerError) else f"{type(error).__name__}: {error}"
-
-
-def _inherit_audio(dropped: Frame | Marker, following: Frame | Marker) -> Frame | Marker:
-    assert isinstance(dropped, Frame)  # noqa: S101, only frames are asked to make room
-    assert isinstance(following, Frame)  # noqa: S101
-    return replace(following, audio=(dropped.audio + following.audio)[-MOST_ORPHANS:])

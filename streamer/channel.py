@@ -12,7 +12,10 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Generic, TypeVar
+
+from streamer.frame import Frame, Marker
 
 logger = logging.getLogger(__name__)
 
@@ -36,65 +39,100 @@ class Channel(Generic[T]):
                 self._items.append(item)
                 self._changed.notify()
 
-    def put_in_place(self, item: T, same: Callable[[T], bool], merge: Callable[[T, T], T]) -> T | None:
-        """Append an item after removing the oldest one that is ``same``, and return the removed one.
-
-        Args:
-            item: what to append.
-            same: tells which items may make room.
-            merge: given the removed item and what follows it of the same kind (at the least ``item``),
-                makes what stands in the latter's place.
-
-        Returns:
-            The removed item; None where there was none to remove, and then ``item`` was not appended.
-        """
-        with self._changed:
-            found = [position for position, other in enumerate(self._items) if same(other)]
-            if not found:
-                return None
-            oldest = self._items[found[0]]
-            if len(found) > 1:
-                self._items[found[1]] = merge(oldest, self._items[found[1]])
-                self._items.append(item)
-            else:
-                self._items.append(merge(oldest, item))
-            del self._items[found[0]]
-            self._changed.notify()
-            return oldest
-
     def close(self) -> None:
         """Let nothing further in; what is waiting can still be taken."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
-    def take(self, most: int, tick: float | None = None) -> list[T] | None:
-        """Take what is waiting, at most ``most`` items.
-
-        Args:
-            most: how many items at most.
-            tick: seconds to wait for the first one; None waits for ever.
-
-        Returns:
-            The items; an empty list when the tick passed and nothing came; None when the channel has ended.
-        """
+    def take(self) -> T | None:
+        """Wait for the next item and take it; None when the channel has ended."""
         with self._changed:
-            self._changed.wait_for(lambda: self._items or self._closed, tick)
+            self._changed.wait_for(lambda: self._items or self._closed)
             if not self._items:
-                return None if self._closed else []
+                return None
             self._takes += 1
             self._waiting += len(self._items)
-            return [self._items.popleft() for _ in range(min(most, len(self._items)))]
-
-    def batches(self, most: int, tick: float) -> Iterator[list[T]]:
-        """Yield what ``take`` gives until the channel has ended."""
-        while (items := self.take(most, tick)) is not None:
-            yield items
+            return self._items.popleft()
 
     def __iter__(self) -> Iterator[T]:
         """Yield item by item until the channel has ended."""
-        while (items := self.take(1)) is not None:
-            yield from items
+        while (item := self.take()) is not None:
+            yield item
+
+    @property
+    def fill(self) -> float:
+        """How many items were waiting on average whenever some were taken."""
+        return self._waiting / self._takes if self._takes else 0.0
+
+
+class Intake:
+    """Where the frames of all cameras wait for the shared stages, in a lane for each camera.
+
+    Lanes are served in turn, so that a camera waits for as many others as there are, not for as many frames
+    as they have waiting.
+    """
+
+    def __init__(self, cameras: Iterable[str]) -> None:
+        """Make the lanes.
+
+        Args:
+            cameras: names; each may put from one thread of its own.
+        """
+        self._lanes: dict[str, deque[Frame | Marker]] = {camera: deque() for camera in cameras}
+        self._turn = deque(self._lanes.values())
+        self._changed = threading.Condition()
+        self._takes = 0
+        self._waiting = 0
+
+    def put(self, item: Frame | Marker) -> None:
+        """Append an item to its camera's lane."""
+        with self._changed:
+            self._lanes[item.camera].append(item)
+            self._changed.notify()
+
+    def put_for_oldest(self, frame: Frame, most_audio: int) -> bool:
+        """Append a frame to its lane for the oldest frame in there, whose audio goes to the one that follows.
+
+        Args:
+            frame: what to append.
+            most_audio: packets of audio that a frame may inherit; older ones are let go of.
+
+        Returns:
+            Whether there was a frame to let go of; if not, ``frame`` was not appended.
+        """
+        with self._changed:
+            lane = self._lanes[frame.camera]
+            oldest = next((item for item in lane if isinstance(item, Frame)), None)
+            if oldest is None:
+                return False
+            lane.append(frame)
+            following = next(item for item in lane if isinstance(item, Frame) and item is not oldest)
+            audio = (oldest.audio + following.audio)[-most_audio:]
+            lane[lane.index(following)] = replace(following, audio=audio)
+            lane.remove(oldest)
+            self._changed.notify()
+            return True
+
+    def batches(self, most: int, tick: float) -> Iterator[list[Frame | Marker]]:
+        """Yield what is waiting, at most ``most`` items, for ever.
+
+        Args:
+            most: how many at most.
+            tick: seconds after which an empty list comes when nothing else does.
+        """
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: any(self._turn), tick)
+                waiting = sum(map(len, self._turn))
+                self._takes += waiting > 0
+                self._waiting += waiting
+                batch: list[Frame | Marker] = []
+                while len(batch) < most and any(self._turn):
+                    if self._turn[0]:
+                        batch.append(self._turn[0].popleft())
+                    self._turn.rotate(-1)
+            yield batch
 
     @property
     def fill(self) -> float:

@@ -8,11 +8,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from streamer import detect, restore, source
+from streamer import source
 from streamer.address import mask
 from streamer.config import load
 from streamer.device import resolve
-from streamer.errors import StreamerError
+from streamer.errors import StreamerError, one_line
+from streamer.pipeline import load_detector, load_restorers
 
 
 def check(path: Path, device: str | None = None) -> bool:
@@ -31,13 +32,8 @@ def check(path: Path, device: str | None = None) -> bool:
     config = load(path, device=device)
     cameras = config.cameras
     found = resolve(config.device)
-    first = next(iter(cameras.values()))
-    detector = detect.load(
-        first.detect, found, classes=first.detect.classes, threshold=first.detect.threshold
-    )
-    for settings in {camera.restore for camera in cameras.values()} - {None}:
-        if settings is not None:
-            restore.load(settings, found)
+    detector = load_detector(config, found)
+    load_restorers(config, found)
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in ("camera", "source", "picture", "frames", "audio", "classes", "restore", "output"):
         table.add_column(column, overflow="fold")
@@ -47,7 +43,7 @@ def check(path: Path, device: str | None = None) -> bool:
             stream = source.probe(camera)
         except StreamerError as error:
             good = False
-            table.add_row(name, mask(camera.source), Text(mask(str(error)), style="red"))
+            table.add_row(name, mask(camera.source), Text(one_line(error), style="red"))
             continue
         rate = f" at {float(stream.rate):.4g} fps" if stream.rate else ""
         table.add_row(
@@ -60,7 +56,7 @@ def check(path: Path, device: str | None = None) -> bool:
             "off" if camera.restore is None else f"{camera.restore.model}, {camera.restore.mode}",
             "off" if camera.output is None else str(Path(camera.output.directory) / name),
         )
-    console = Console()
+    console = Console(markup=False, highlight=False)
     if not console.is_terminal:
         console.width = 200
     console.print(table)

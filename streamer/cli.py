@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from streamer.errors import ConfigError, StreamerError
+from streamer.errors import ConfigError, StageError, StreamerError, one_line
 
 if TYPE_CHECKING:
     from streamer.pipeline import Run
@@ -144,15 +144,14 @@ def exits(program: str, *, quiet: bool = False, verbose: bool = False) -> Iterat
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(1) from None
     except Exception as error:
-        _say(program, RuntimeError(f"{type(error).__name__}: {error} (--verbose shows where)"), verbose)
+        _say(program, error, verbose, hint=" (--verbose shows where)")
         raise typer.Exit(1) from None
 
 
-def _say(program: str, error: Exception, verbose: bool) -> None:
+def _say(program: str, error: Exception, verbose: bool, hint: str = "") -> None:
     if verbose:
         logging.getLogger(program).debug("details", exc_info=True)
-    line = " ".join(str(error).split())
-    print(f"{program}: {line}", file=sys.stderr)  # noqa: T201
+    print(f"{program}: {one_line(error)}{hint}", file=sys.stderr)  # noqa: T201
 
 
 def log_to_stderr(level: int) -> None:
@@ -179,8 +178,11 @@ def _follow(run: Run, *, quiet: bool, as_json: bool) -> int:
     from streamer.progress import Progress, closing_table
 
     with _signals(run) as received, run, Progress(run, enabled=not quiet and not as_json) as progress:
-        for _ in run:
-            progress.update()
+        try:
+            for _ in run:
+                progress.update()
+        except StageError as error:
+            _say("streamer", error, verbose=False)
     if as_json:
         print(json.dumps(run.summary(), indent=2))  # noqa: T201
     elif not quiet:
@@ -197,6 +199,8 @@ def _signals(run: Run) -> Iterator[list[int]]:
 
     def handle(number: int, frame: types.FrameType | None) -> None:
         if received:
+            if sys.stderr.isatty():
+                os.write(2, b"\x1b[?25h")  # the progress display hides the cursor
             os._exit(128 + number)
         received.append(number)
         run.stop(signal.Signals(number).name)

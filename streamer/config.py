@@ -81,9 +81,9 @@ class BlurConfig(Section):
     """The only one so far."""
     strength: float = Field(default=0.1, gt=0.0, le=2.0)
     """Standard deviation of the Gaussian as a share of the region's height."""
-    floor: float = Field(default=4.0, gt=0.0, le=500.0)
+    floor: float = Field(default=4.0, ge=1.0, le=500.0)
     """The least standard deviation, in pixels."""
-    kernel: int | None = Field(default=None, ge=3, le=999)
+    kernel: int | None = Field(default=None, ge=15, le=999)
     """A fixed kernel of so many pixels (odd) instead of ``strength``: the reference uses 51."""
     padding: float = Field(default=0.05, ge=0.0, le=2.0)
     """How far a box is grown on each side, as a share of its width and height."""

@@ -4,6 +4,8 @@ Each message is one line that says what, where and what to do. Only the command 
 an exit code. Each also inherits from the builtin that it means, so that callers may catch either.
 """
 
+from streamer.address import mask
+
 
 class StreamerError(Exception):
     """Base of all errors that a user is told about in one line."""
@@ -33,5 +35,11 @@ class StageError(StreamerError, RuntimeError):
     """A stage that all cameras share failed, which ends the run."""
 
     def __init__(self, stage: str, cause: BaseException) -> None:
-        super().__init__(f"{stage}: {type(cause).__name__}: {cause}")
+        super().__init__(f"{stage}: {one_line(cause)}")
         self.stage = stage
+
+
+def one_line(error: BaseException) -> str:
+    """Return an error as one line without credentials; of what is not ours the type comes first."""
+    text = " ".join(mask(str(error)).split())
+    return text if isinstance(error, StreamerError) else f"{type(error).__name__}: {text}"

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from streamer.errors import one_line
 from streamer.frame import Batch, Discontinuity, End, Frame, Marker
 
 logger = logging.getLogger(__name__)
@@ -30,25 +31,25 @@ def all_or_each(
         otherwise: makes a result of an item on which ``work`` raised when it was alone.
     """
     items = [item for item in batch if not isinstance(item, End | Discontinuity)]
+    results: list[B] | None = None
     try:
         results = _checked(work, items) if items else []
     except Exception:
+        logger.debug("a batch of %d failed, trying one by one", len(items), exc_info=True)
+    if results is None:
+        # outside of the except block, whose traceback holds on to all that the failed work had allocated;
         # an item that was alone is tried again too: what failed may have been passing
-        results = _each(items, work, otherwise)
+        results = [_once_more(item, work, otherwise) for item in items]
     done = iter(results)
     return [item if isinstance(item, End | Discontinuity) else next(done) for item in batch]
 
 
-def _each(
-    items: Sequence[A], work: Callable[[Sequence[A]], list[B]], otherwise: Callable[[A, Exception], B]
-) -> list[B]:
-    results = []
-    for item in items:
-        try:
-            results.extend(_checked(work, [item]))
-        except Exception as error:
-            results.append(otherwise(item, error))
-    return results
+def _once_more(item: A, work: Callable[[Sequence[A]], list[B]], otherwise: Callable[[A, Exception], B]) -> B:
+    try:
+        return _checked(work, [item])[0]
+    except Exception as error:
+        failure = error.with_traceback(None)
+    return otherwise(item, failure)
 
 
 def _checked(work: Callable[[Sequence[A]], list[B]], items: Sequence[A]) -> list[B]:
@@ -72,8 +73,8 @@ class FailureLog:
         now = time.monotonic()
         if now - self._said_at >= 1.0:
             logger.error(
-                "%s failed, %d frame(s) hidden whole, the last frame %d of %s: %s: %s",
-                self._doing, self._since, frame.index, frame.camera, type(error).__name__, error,
+                "%s failed, %d frame(s) hidden whole, the last frame %d of %s: %s",
+                self._doing, self._since, frame.index, frame.camera, one_line(error),
             )  # fmt: skip
             self._since = 0
             self._said_at = now

@@ -132,7 +132,7 @@ class Detections:
     """Objects found in one frame."""
 
     boxes: NDArray[np.float32]
-    """float32 ``[N, 4]``: x0, y0, x1, y1 in source pixels; may reach off the frame."""
+    """float32 ``[N, 4]``: x0 ≤ x1, y0 ≤ y1 in source pixels; may reach off the frame."""
     scores: NDArray[np.float32]
     """float32 ``[N]``, 0 to 1."""
     labels: tuple[str, ...]
@@ -146,6 +146,8 @@ class Detections:
             raise ValueError(f"{n} labels with boxes {self.boxes.shape} and scores {self.scores.shape}")
         if not (np.isfinite(self.boxes).all() and np.isfinite(self.scores).all()):
             raise ValueError("a detector returned a box or a score that is not a number")
+        if (self.boxes[:, 2:] < self.boxes[:, :2]).any():
+            raise ValueError("a detector returned a box whose end lies before its start")
         if self.tracks is not None and self.tracks.shape != (n,):
             raise ValueError(f"{n} labels with tracks {self.tracks.shape}")
 

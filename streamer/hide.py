@@ -82,12 +82,11 @@ def stage(batches: Iterable[Batch[Detected]], blur: Mapping[str, BlurConfig]) ->
 
 
 def hidden_whole(item: Detected, failure: str) -> Hidden:
-    """Give up on a frame: cover all of it."""
+    """Give up on a frame: cover all of it, on the host, since the device may be what failed."""
     stream = item.frame.stream
-    return Hidden(
-        item.frame, item.image, item.detections, cover(item.frame).to(item.image.device),
-        whole(stream.width, stream.height), failure,
-    )  # fmt: skip
+    regions = whole(stream.width, stream.height)
+    image = torch.from_numpy(item.frame.image)
+    return Hidden(item.frame, image, item.detections, cover(item.frame), regions, failure)
 
 
 def _hide_one(item: Detected, blur: BlurConfig) -> Hidden:

@@ -6,14 +6,14 @@ PSNR is ``10 log10(255² / MSE)`` over the uint8 RGB samples that the encoder ge
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import cv2
 import numpy as np
 import torch
 
 from streamer.boxes import Boxes, disjoint
-from streamer.frame import Batch, Metrics, Restored, Result
+from streamer.frame import Batch, Image, Metrics, Restored, Result
 
 
 def psnr(squared_error: int, samples: int) -> float | None:
@@ -29,28 +29,36 @@ def psnr(squared_error: int, samples: int) -> float | None:
     return 10.0 * math.log10(255.0**2 * samples / squared_error)
 
 
-def squared_errors(original: torch.Tensor, other: torch.Tensor, areas: Boxes) -> tuple[int, int]:
-    """Return the sums of squared differences over the whole picture and over the areas.
+def squared_errors(
+    original: torch.Tensor, others: Sequence[torch.Tensor], areas: Boxes
+) -> list[tuple[int, int]]:
+    """Return the sums of squared differences over the whole picture and over the areas, for each other one.
 
     Args:
         original: uint8 ``[H, W, 3]``.
-        other: the same shape, on the same device.
+        others: the same shape each, on the same device.
         areas: int32 ``[D, 4]``, not overlapping.
     """
     if original.device.type == "cpu":
-        a, b = original.numpy(), other.numpy()
-        # OpenCV takes the root and squares it again: rounding makes the sum exact
-        inside = sum(
-            round(cv2.norm(a[y0:y1, x0:x1], b[y0:y1, x0:x1], cv2.NORM_L2SQR))
-            for x0, y0, x1, y1 in areas.tolist()
-        )
-        return round(cv2.norm(a, b, cv2.NORM_L2SQR)), inside
-    squares = (original.int() - other.int()).square().sum(dim=2)
-    mask = torch.zeros(squares.shape, dtype=torch.bool, device=squares.device)
+        return [_opencv_errors(original.numpy(), other.numpy(), areas) for other in others]
+    mask = torch.zeros(original.shape[:2], dtype=torch.bool, device=original.device)
     for x0, y0, x1, y1 in areas.tolist():
         mask[y0:y1, x0:x1] = True
-    whole, inside = torch.stack([squares.sum(), (squares * mask).sum()]).tolist()
-    return whole, inside
+    sums = []
+    for other in others:
+        squares = (original.int() - other.int()).square().sum(dim=2)
+        sums += [squares.sum(), (squares * mask).sum()]
+    flat = torch.stack(sums).tolist()  # waits for the device, once a frame
+    return list(zip(flat[::2], flat[1::2], strict=True))
+
+
+def _opencv_errors(original: Image, other: Image, areas: Boxes) -> tuple[int, int]:
+    # OpenCV takes the root and squares it again: rounding makes the sum exact
+    inside = sum(
+        round(cv2.norm(original[y0:y1, x0:x1], other[y0:y1, x0:x1], cv2.NORM_L2SQR))
+        for x0, y0, x1, y1 in areas.tolist()
+    )
+    return round(cv2.norm(original, other, cv2.NORM_L2SQR)), inside
 
 
 def measure(item: Restored) -> Result:
@@ -58,15 +66,14 @@ def measure(item: Restored) -> Result:
     frame, hidden = item.hidden.frame, item.hidden
     areas = disjoint(hidden.regions)
     sides = areas[:, 2:] - areas[:, :2]
-    whole_samples = hidden.blurred.numel()
-    inside_samples = 3 * int(np.prod(sides, axis=1, dtype=np.int64).sum())
-    blurred, blurred_roi = _pair(hidden.image, hidden.blurred, areas, whole_samples, inside_samples)
-    restored, restored_roi = (
-        (None, None)
-        if item.restored is None
-        else _pair(hidden.image, item.restored, areas, whole_samples, inside_samples)
-    )
-    assert blurred is not None  # noqa: S101, a frame has pixels
+    pictures = [hidden.blurred] if item.restored is None else [hidden.blurred, item.restored]
+    samples = hidden.blurred.numel(), 3 * int(np.prod(sides, axis=1, dtype=np.int64).sum())
+    values = [
+        (psnr(everywhere, samples[0]), psnr(inside, samples[1]))
+        for everywhere, inside in squared_errors(hidden.image, pictures, areas)
+    ]
+    blurred, restored = values[0], values[1] if len(values) > 1 else (None, None)
+    assert blurred[0] is not None  # noqa: S101, a frame has pixels
     return Result(
         camera=frame.camera,
         index=frame.index,
@@ -79,17 +86,10 @@ def measure(item: Restored) -> Result:
         restored=None if item.restored is None else item.restored.cpu().numpy(),
         detections=hidden.detections,
         regions=hidden.regions,
-        metrics=Metrics(blurred, restored, blurred_roi, restored_roi),
+        metrics=Metrics(blurred[0], restored[0], blurred[1], restored[1]),
         failure=hidden.failure,
         audio=frame.audio,
     )
-
-
-def _pair(
-    original: torch.Tensor, other: torch.Tensor, areas: Boxes, whole_samples: int, inside_samples: int
-) -> tuple[float | None, float | None]:
-    whole, inside = squared_errors(original, other, areas)
-    return psnr(whole, whole_samples), psnr(inside, inside_samples)
 
 
 def stage(batches: Iterable[Batch[Restored]]) -> Iterator[Batch[Result]]:

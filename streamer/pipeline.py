@@ -19,7 +19,7 @@ import torch
 from streamer import detect, hide, measure, restore, source
 from streamer.address import mask
 from streamer.camera import Camera, Done
-from streamer.channel import Channel, Worker, ahead
+from streamer.channel import Channel, Intake, Worker, ahead
 from streamer.config import Config, RestoreConfig
 from streamer.detect.stage import stage as detect_stage
 from streamer.device import resolve
@@ -107,46 +107,43 @@ class Run:
                 raise ConfigError(f"cameras.{name}.source: {mask(camera.source)}: no such file or folder")
         self.config = config
         self.device = resolve(config.device)
-        self.detector = detect.load(
-            next(iter(config.cameras.values())).detect,
-            self.device,
-            classes=sorted({c for camera in config.cameras.values() for c in camera.detect.classes}),
-            threshold=min(camera.detect.threshold for camera in config.cameras.values()),
-        )
-        self.restorers = self._load_restorers()
+        self.detector = load_detector(config, self.device)
+        self.restorers = load_restorers(config, self.device)
         paths = [Path(c.source) for c in config.cameras.values() if not source.is_live(c.source)]
-        folders = [
+        self._folders = [
             Path(c.output.directory) / name for name, c in config.cameras.items() if c.output is not None
         ]
-        for folder in folders:
+        for folder in self._folders:
             check_outputs(folder, overwrite, paths)
-        for folder in folders:  # only now that nothing can go wrong any more
-            clear_outputs(folder)
         self.error: BaseException | None = None
         """What ended the run: a ``StageError``; None as long as nothing did."""
         self.stopped_by: str | None = None
         """What ended the run early, such as ``SIGINT``; None when the sources came to their end."""
-        self.intake: Channel[Frame | Marker] = Channel()
+        self.intake = Intake(config.cameras)
         self.cameras: dict[str, Camera] = {}
         """The cameras by name, once the run has started."""
         self._results: Channel[Result | Done] = Channel()
         self._duration = duration
         self._device_thread: Worker | None = None
-        self._open = 0
+        self._unfinished = 0
+        self._versions = _versions()
 
     def __enter__(self) -> Run:
         if self.cameras:
             raise RuntimeError("a run goes once; open another one")
-        self._open = len(self.config.cameras)
+        self._unfinished = len(self.config.cameras)
+        for folder in self._folders:  # not before all is loaded and checked
+            clear_outputs(folder)
         self._started_at = time.monotonic()
+        in_flight = frames_in_flight(len(self.config.cameras), self.detector.batch_size)
         try:
             for name, camera in self.config.cameras.items():
-                self.cameras[name] = Camera(name, camera, self.intake, self._results)
+                self.cameras[name] = Camera(name, camera, self.intake, self._results, in_flight)
             for opened in self.cameras.values():
                 opened.start()
             self._device_thread = Worker("device", self._serve, self._fail)
         except BaseException:  # such as a limit on the number of threads
-            self._open = 0
+            self._unfinished = 0
             for name, opened in self.cameras.items():
                 opened.stop()
                 opened.outlet.finish(End(name))
@@ -157,7 +154,7 @@ class Run:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._open:
+        if self._unfinished:
             self.stop("the caller")
         for _ in self._drain():
             pass
@@ -203,16 +200,16 @@ class Run:
         return self.error is not None or any(camera.error is not None for camera in self.cameras.values())
 
     def _drain(self) -> Iterator[Result]:
-        while self._open:
-            for item in self._results.take(1) or ():
-                if isinstance(item, Done):
-                    self._open -= 1
-                    self._summarise(item.camera)
-                    continue
+        while self._unfinished:
+            item = self._results.take()
+            if isinstance(item, Result):
                 try:
                     yield item
                 finally:
                     self.cameras[item.camera].credits.give()
+            elif item is not None:
+                self._unfinished -= 1
+                self._summarise(item.camera)
 
     def summary(self) -> dict[str, Any]:
         """Return what became of the run, as JSON can hold it; final once all cameras have ended."""
@@ -223,14 +220,13 @@ class Run:
 
     def _circumstances(self) -> dict[str, Any]:
         """What was the same for all cameras."""
-        packages = ("cctv-streamer", "torch", "torchvision", "av", "opencv-python", "onnxruntime")
         return {
             "device": str(self.device),
             "detector": self.detector.name,
             "engine": self.detector.engine,
             "stopped_by": self.stopped_by,
             "run_error": None if self.error is None else str(self.error),
-            "versions": {"python": platform.python_version(), **{name: _version(name) for name in packages}},
+            "versions": self._versions,
         }
 
     def _summarise(self, camera: Camera) -> None:
@@ -246,35 +242,26 @@ class Run:
         except StreamerError as error:
             camera.fail(error)
 
-    def _load_restorers(self) -> dict[str, Restorer | None]:
-        """Load each model once, whoever uses it."""
-        loaded: dict[RestoreConfig | None, Restorer | None] = {None: None}
-        for camera in self.config.cameras.values():
-            if camera.restore is not None and camera.restore not in loaded:
-                loaded[camera.restore] = restore.load(camera.restore, self.device)
-        return {name: loaded[camera.restore] for name, camera in self.config.cameras.items()}
-
     # the device thread
 
     def _serve(self) -> None:
-        if self.device.type == "cpu":
-            # the other cores have their own frames to decode and encode: see benchmarks/throughput.py
-            torch.set_num_threads(1)
-            cv2.setNumThreads(1)
-        unfinished = set(self.cameras)
+        left = set(self.cameras)
         frames = self._until_ended(self.intake.batches(self.detector.batch_size, TICK))
         try:
-            with assemble(frames, self.config, self.device, self.detector, self.restorers) as batches:
+            with (
+                one_thread_each(),
+                assemble(frames, self.config, self.device, self.detector, self.restorers) as batches,
+            ):
                 for item in chain.from_iterable(batches):
                     if isinstance(item, Result):
                         self.cameras[item.camera].outlet.deliver(item)
                     elif isinstance(item, End):
-                        unfinished.discard(item.camera)
+                        left.discard(item.camera)
                         self.cameras[item.camera].outlet.finish(item)
         except BaseException as error:  # said before the cameras end, whose summaries tell of it
             self._fail(error)
         finally:
-            for name in unfinished:  # a stage failed
+            for name in left:
                 self.cameras[name].stop()
                 self.cameras[name].outlet.finish(End(name))
 
@@ -296,12 +283,68 @@ class Run:
                 return
 
     def _fail(self, error: BaseException) -> None:
-        self.error = error  # raised to whoever iterates, who says it
+        # raised to whoever iterates, who says it
+        self.error = error if isinstance(error, StageError) else StageError("deliver", error)
         logger.debug("the run ends", exc_info=error)
 
 
-def _version(package: str) -> str | None:
+def frames_in_flight(cameras: int, batch_size: int) -> int:
+    """Return how many frames each camera may have in flight.
+
+    Enough for two batches and for every thread to have one to work on and one waiting, but of many cameras
+    less each: a frame in flight is up to three pictures in memory, 19 MB at 1080p.
+    """
+    return min(max(8, 2 * batch_size), max(3, 4 * max(8, batch_size) // cameras))
+
+
+@contextmanager
+def one_thread_each() -> Iterator[None]:
+    """Let OpenCV and torch work in the threads that call them.
+
+    The other cores have frames of their own to decode, hide and encode; pools on top of that only wait for
+    each other (benchmarks/throughput.py; SSDLite took 62 ms with one torch thread on a busy machine, and 400
+    to 3,100 with two).
+    """
+    before = cv2.getNumThreads(), torch.get_num_threads()
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
     try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:  # another build of it, such as opencv-python-headless
-        return None
+        yield
+    finally:
+        cv2.setNumThreads(before[0])
+        torch.set_num_threads(before[1])
+
+
+def load_detector(config: Config, device: torch.device) -> detect.Detector:
+    """Load the detector that all cameras share: all their classes, from the least of their thresholds on.
+
+    Raises:
+        ConfigError: it cannot be had.
+    """
+    settings = [camera.detect for camera in config.cameras.values()]
+    classes = sorted({name for each in settings for name in each.classes})
+    threshold = min(each.threshold for each in settings)
+    return detect.load(settings[0], device, classes=classes, threshold=threshold)
+
+
+def load_restorers(config: Config, device: torch.device) -> dict[str, Restorer | None]:
+    """Load each camera's restorer, each model once whoever uses it.
+
+    Raises:
+        ModelError: one cannot be had.
+    """
+    loaded: dict[RestoreConfig | None, Restorer | None] = {None: None}
+    for camera in config.cameras.values():
+        if camera.restore is not None and camera.restore not in loaded:
+            loaded[camera.restore] = restore.load(camera.restore, device)
+    return {name: loaded[camera.restore] for name, camera in config.cameras.items()}
+
+
+def _versions() -> dict[str, str | None]:
+    versions: dict[str, str | None] = {"python": platform.python_version()}
+    for package in ("cctv-streamer", "torch", "torchvision", "av", "opencv-python", "onnxruntime"):
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:  # another build of it, such as opencv-python-headless
+            versions[package] = None
+    return versions

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from streamer.camera import Camera
+from streamer.errors import one_line
 from streamer.pipeline import Run
 
 logger = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ class Progress:
         self._run = run
         self._enabled = enabled
         self._said_at = time.monotonic()
-        console = Console(stderr=True)
+        console = Console(stderr=True, markup=False, highlight=False)
         self._live = None
         if enabled and console.is_terminal:
             self._live = Live(
@@ -81,7 +82,7 @@ def _facts(camera: Camera) -> list[str]:
         f"{camera.books.latency_ms:.0f} ms behind" if camera.live else "",
         f"{dropped} dropped" if dropped else "",
         f"{whole} hidden whole" if whole else "",
-        str(camera.error) if camera.error else "",
+        one_line(camera.error) if camera.error else "",
     ]
 
 
@@ -109,7 +110,7 @@ def closing_table(run: Run) -> None:
             *means,
             Text("failed" if facts["error"] else "", style="red"),
         )
-    console = Console()
+    console = Console(markup=False, highlight=False)
     if not console.is_terminal:
         console.width = 200
     console.print(table)

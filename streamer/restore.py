@@ -273,4 +273,4 @@ def _restored(
 ) -> Restored:
     if restorers[item.frame.camera] is None:
         return Restored(item, None)
-    return Restored(item, restored.get(item, item.blurred))
+    return Restored(item, restored[item] if item in restored else item.blurred.clone())

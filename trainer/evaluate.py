@@ -185,7 +185,7 @@ def compare(
         return None
     worsened = 0
     for region in regions[:, None]:
-        before, after = (squared_errors(original, other, region)[1] for other in (blurred, restored))
+        before, after = (squared_errors(original, [other], region)[0][1] for other in (blurred, restored))
         worsened += after > before
     row = Row(clip, identity, model, len(regions), worsened)
     return Scored(original, blurred, restored, regions, row)
@@ -193,7 +193,7 @@ def compare(
 
 def _score(original: torch.Tensor, other: torch.Tensor, regions: Boxes) -> Score | None:
     areas = disjoint(regions)
-    everywhere, inside = squared_errors(original, other, areas)
+    everywhere, inside = squared_errors(original, [other], areas)[0]
     hidden_samples = 3 * int(np.prod(areas[:, 2:] - areas[:, :2], axis=1, dtype=np.int64).sum())
     frame, hidden = psnr(everywhere, original.numel()), psnr(inside, hidden_samples)
     if frame is None or hidden is None or not (math.isfinite(frame) and math.isfinite(hidden)):

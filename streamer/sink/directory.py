@@ -26,7 +26,7 @@ def check_outputs(directory: Path, overwrite: bool, sources: Iterable[Path] = ()
             them is a source.
     """
     outputs = [directory / name for name in OUTPUTS]
-    read = {source.resolve() for source in sources}
+    read = {path.resolve() for source in sources for path in (source, *_content(source))}
     for path in (directory, *outputs):
         if path.resolve() in read:
             raise ConfigError(f"{path} is a source of this run: use another output.directory")
@@ -39,6 +39,10 @@ def check_outputs(directory: Path, overwrite: bool, sources: Iterable[Path] = ()
             pass
     except OSError as error:
         raise _unwritable(directory, error) from error
+
+
+def _content(source: Path) -> list[Path]:
+    return list(source.iterdir()) if source.is_dir() else []
 
 
 def clear_outputs(directory: Path) -> None:

@@ -126,6 +126,8 @@ class Outlet:
                     self._fail(error)
                 countdown.done()
             sink.close(tail)
+        except BaseException as error:  # said before the camera ends, whose summary tells of it
+            self._fail(error)
         finally:
             last.done()
 

@@ -3,28 +3,19 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from av.packet import Packet
 
-from streamer.channel import Channel, Countdown, Credits, Worker, ahead
+from streamer.channel import Channel, Countdown, Credits, Intake, Worker, ahead
+from streamer.frame import Discontinuity, Frame, Marker
+from tests.values import frame
 
 
-def test_items_come_out_in_order_at_most_so_many_at_once() -> None:
+def test_items_come_out_in_order_and_then_the_channel_ends() -> None:
     channel: Channel[int] = Channel()
-    for item in range(5):
+    for item in range(3):
         channel.put(item)
     channel.close()
-    assert channel.take(3) == [0, 1, 2]
-    assert channel.take(3) == [3, 4]
-    assert channel.take(3) is None
-
-
-def test_an_empty_channel_ticks() -> None:
-    channel: Channel[int] = Channel()
-    batches = channel.batches(4, 0.01)
-    assert next(batches) == []
-    channel.put(1)
-    assert next(batches) == [1]
-    channel.close()
-    assert list(batches) == []
+    assert [channel.take() for _ in range(4)] == [0, 1, 2, None]
 
 
 def test_what_is_put_after_closing_is_let_go() -> None:
@@ -35,24 +26,43 @@ def test_what_is_put_after_closing_is_let_go() -> None:
     assert list(channel) == [1]
 
 
-def test_the_oldest_of_its_kind_makes_room_and_its_neighbour_inherits() -> None:
-    channel: Channel[str] = Channel()
-    for item in ("a1", "b1", "a2", "b2"):
-        channel.put(item)
-    removed = channel.put_in_place("a3", lambda item: item[0] == "a", lambda old, new: f"{new}+{old}")
-    channel.close()
-    assert removed == "a1"
-    assert list(channel) == ["b1", "a2+a1", "b2", "a3"]
+def indices(batch: list[Frame | Marker]) -> list[str]:
+    return [f"{item.camera}{item.index}" if isinstance(item, Frame) else item.camera for item in batch]
 
 
-def test_the_only_one_of_its_kind_leaves_its_inheritance_to_the_newcomer() -> None:
-    channel: Channel[str] = Channel()
-    channel.put("b1")
-    channel.put("a1")
-    assert channel.put_in_place("a2", lambda item: item[0] == "a", lambda old, new: f"{new}+{old}") == "a1"
-    assert channel.put_in_place("c1", lambda item: item[0] == "c", lambda old, new: new) is None
-    channel.close()
-    assert list(channel) == ["b1", "a2+a1"]
+def test_cameras_are_served_in_turn_however_much_one_has_waiting() -> None:
+    intake = Intake(["a", "b", "c"])
+    for index in range(5):
+        intake.put(frame(camera="a", index=index))
+    for index in range(2):
+        intake.put(frame(camera="c", index=index))
+    batches = intake.batches(4, 0.01)
+    assert indices(next(batches)) == ["a0", "c0", "a1", "c1"]
+    intake.put(frame(camera="b", index=0))
+    assert sorted(indices(next(batches))) == ["a2", "a3", "a4", "b0"]
+    assert next(batches) == []
+
+
+def test_a_newer_frame_makes_the_oldest_of_its_camera_go_and_its_audio_moves_on() -> None:
+    intake = Intake(["a", "b"])
+    sound = [Packet(1) for _ in range(4)]
+    intake.put(Discontinuity("a"))
+    intake.put(frame(camera="a", index=0, audio=(sound[0],)))
+    intake.put(frame(camera="b", index=0))
+    intake.put(frame(camera="a", index=1, audio=(sound[1],)))
+    assert intake.put_for_oldest(frame(camera="a", index=2, audio=(sound[2],)), 10)
+    assert intake.put_for_oldest(frame(camera="a", index=3, audio=(sound[3],)), 2)
+    batch = next(intake.batches(10, 0.01))
+    assert indices(batch) == ["a", "b0", "a2", "a3"]
+    assert isinstance(batch[2], Frame)
+    assert batch[2].audio == (sound[1], sound[2])  # two packets at most were asked for
+
+
+def test_with_no_frame_waiting_none_can_make_room() -> None:
+    intake = Intake(["a"])
+    intake.put(Discontinuity("a"))
+    assert not intake.put_for_oldest(frame(camera="a"), 10)
+    assert next(intake.batches(10, 0.01)) == [Discontinuity("a")]
 
 
 def test_a_waiting_taker_is_woken_by_an_item_and_by_closing() -> None:

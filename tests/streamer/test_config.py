@@ -120,7 +120,7 @@ def test_footage_replaces_the_cameras_whatever_they_are() -> None:
         ({"cameras": {"gate": {"source": ""}}}, "cameras.gate.source: "),
         ({"cameras": {"gate": {"sorce": "a"}}}, "cameras.gate.sorce: unknown key"),
         (
-            {"cameras": {"gate": {"source": "a", "blur": {"kernel": 4}}}},
+            {"cameras": {"gate": {"source": "a", "blur": {"kernel": 40}}}},
             "cameras.gate.blur.kernel: a kernel has",
         ),
         (

@@ -28,7 +28,8 @@ def test_errors_are_summed_over_the_picture_and_over_the_areas(device: str) -> N
     other[5:10, 5:15] = 190  # 50 pixels off by 10, half of them in the area
     other[0, 0] = 0
     areas = np.array([[5, 5, 10, 10]], np.int32)
-    assert squared_errors(original, other, areas) == (50 * 3 * 100 + 3 * 200**2, 25 * 3 * 100)
+    sums = squared_errors(original, [other, original], areas)
+    assert sums == [(50 * 3 * 100 + 3 * 200**2, 25 * 3 * 100), (0, 0)]
 
 
 def test_the_largest_error_of_a_4k_frame_is_exact() -> None:
@@ -36,7 +37,7 @@ def test_the_largest_error_of_a_4k_frame_is_exact() -> None:
         torch.zeros((2160, 3840, 3), dtype=torch.uint8),
         torch.full((2160, 3840, 3), 255, dtype=torch.uint8),
     )
-    assert squared_errors(black, white, np.zeros((0, 4), np.int32))[0] == 2160 * 3840 * 3 * 255**2
+    assert squared_errors(black, [white], np.zeros((0, 4), np.int32))[0][0] == 2160 * 3840 * 3 * 255**2
 
 
 def test_overlapping_regions_count_each_pixel_once_and_the_original_is_let_go() -> None:

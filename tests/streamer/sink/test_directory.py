@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from streamer.errors import ConfigError
-from streamer.sink.directory import OUTPUTS, check_outputs
+from streamer.sink.directory import OUTPUTS, check_outputs, clear_outputs
 
 
 def test_a_new_folder_is_made_and_left_empty(tmp_path: Path) -> None:
@@ -28,6 +28,8 @@ def test_all_earlier_outputs_go_when_asked_and_other_files_stay(tmp_path: Path) 
     for name in (*OUTPUTS, "notes.txt"):
         (tmp_path / name).write_text("old")
     check_outputs(tmp_path, overwrite=True)
+    assert len(list(tmp_path.iterdir())) == len(OUTPUTS) + 1  # checking touches nothing
+    clear_outputs(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
@@ -38,6 +40,7 @@ def test_a_link_is_replaced_and_what_it_leads_to_stays(tmp_path: Path) -> None:
     with pytest.raises(ConfigError):
         check_outputs(tmp_path / "out", overwrite=False)
     check_outputs(tmp_path / "out", overwrite=True)
+    clear_outputs(tmp_path / "out")
     assert not (tmp_path / "out" / "blurred.mp4").is_symlink()
     assert (tmp_path / "precious.mp4").read_text() == "precious"
 
@@ -45,7 +48,16 @@ def test_a_link_is_replaced_and_what_it_leads_to_stays(tmp_path: Path) -> None:
 def test_a_folder_in_the_place_of_a_file_is_told_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "blurred.mp4").mkdir()
     with pytest.raises(ConfigError, match=r"cannot be written to: Is a directory$"):
-        check_outputs(tmp_path, overwrite=True)
+        clear_outputs(tmp_path)
+
+
+def test_footage_inside_a_source_folder_is_not_taken_for_an_earlier_output(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "blurred.mp4").write_text("footage")
+    (tmp_path / "archive").mkdir()
+    (tmp_path / "archive" / "1.mp4").symlink_to(tmp_path / "out" / "blurred.mp4")
+    with pytest.raises(ConfigError, match=r"blurred\.mp4 is a source of this run"):
+        check_outputs(tmp_path / "out", overwrite=True, sources=[tmp_path / "archive"])
 
 
 def test_a_file_in_the_place_of_the_folder_is_told_in_one_line(tmp_path: Path) -> None:
