@@ -165,12 +165,13 @@ def _refuse_foreign(path: Path) -> None:
     ours = "expected a .safetensors file that `trainer fit` wrote"
     if not start:
         raise ModelError(f"{path}: an empty file; {ours}")
+    # safetensors starts with the header's length in 8 bytes (any bytes, a pickle's first one too), then JSON
+    if start[8:9] == b"{":
+        return
     # torch.save writes a zip of a pickle, older versions the bare pickle (protocol 2 and later start so)
-    if start.startswith(b"PK\x03\x04") or start.startswith(b"\x80"):
+    if start.startswith((b"PK\x03\x04", b"\x80")):
         raise ModelError(f"{path}: a pickle or zip, which may carry code and is never loaded; {ours}")
-    # safetensors starts with the header's length in 8 bytes, then its JSON
-    if len(start) < 9 or start[8:9] != b"{":
-        raise ModelError(f"{path}: not a safetensors file; {ours}")
+    raise ModelError(f"{path}: not a safetensors file; {ours}")
 
 
 def _header(path: Path, metadata: Mapping[str, str], task: str) -> Header:

@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,15 @@ def test_a_pickle_with_code_is_refused_and_its_code_does_not_run(tmp_path: Path)
         with pytest.raises(ModelError, match=rf"{path.name}: a pickle or zip, which may carry code"):
             modelfile.load(path)
     assert not trace.exists()
+
+
+def test_a_header_whose_length_looks_like_a_pickle_is_none(tmp_path: Path) -> None:
+    starts = set()
+    for padding in range(0, 256, 8):
+        path = saved(tmp_path / "model.safetensors", replace(HEADER, training={"x": "y" * padding}))
+        starts.add(path.read_bytes()[0])
+        assert modelfile.load(path)[1].network == "unet"
+    assert 0x80 in starts
 
 
 @pytest.mark.parametrize("kept", [1, 7, 8, 9, 60, 500, -1])
