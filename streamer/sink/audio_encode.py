@@ -98,7 +98,8 @@ class AudioEncode(AudioWriter):
         elif hole > SLACK * self._track.sample_rate:
             samples = np.hstack([self._zeros(hole), samples])
         elif hole < -SLACK * self._track.sample_rate:
-            self.dropped["back in time"] += -hole >= samples.shape[1]
+            if -hole >= samples.shape[1]:
+                self.dropped["back in time"] += 1
             samples = samples[:, -hole:]
         self._waiting = np.hstack([self._waiting, samples])
         self._next += samples.shape[1]
