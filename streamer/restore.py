@@ -71,6 +71,20 @@ def _resize_torch(image: torch.Tensor, width: int, height: int) -> torch.Tensor:
     return F.interpolate(planes, (height, width), mode="bilinear", align_corners=False, antialias=True)
 
 
+def precision(device: torch.device) -> torch.dtype:
+    """Return what convolutions are computed in: 16 bits where the device has them in hardware.
+
+    On a CPU with bfloat16 that halves the time of the bundled network, and moves its output by 0.15 of 255
+    levels (RMS), which is less than rounding does.
+    """
+    if device.type == "cuda":
+        return torch.float16
+    tell = getattr(torch.cpu, "get_capabilities", None)  # older versions of torch cannot
+    capabilities: Mapping[str, object] = tell() if tell else {}
+    in_hardware = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
+    return torch.bfloat16 if in_hardware else torch.float32
+
+
 class Restorer:
     """A network ready to restore hidden pictures."""
 
@@ -94,6 +108,7 @@ class Restorer:
         self._header = header
         self._device = device
         self._mode = mode
+        self._precision = precision(device)
 
     def restore(self, blurred: Sequence[torch.Tensor], regions: Sequence[Boxes]) -> list[torch.Tensor]:
         """Restore hidden pictures.
@@ -113,7 +128,7 @@ class Restorer:
     def _run(self, images: torch.Tensor) -> torch.Tensor:
         """Return by how much the network changes the images; the same shape, float32."""
         images = images.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self._device.type, torch.float16, enabled=self._device.type == "cuda"):
+        with torch.autocast(self._device.type, self._precision, enabled=self._precision != torch.float32):
             output: torch.Tensor = self._network(images)
         return output.float() - images
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from streamer import modelfile, restore
 from streamer.boxes import Boxes
 from streamer.frame import End, Restored
 from streamer.modelfile import Header
@@ -151,6 +152,19 @@ def test_opencv_and_torch_paste_alike(region: tuple[int, int, int, int]) -> None
         pasted.append(smooth() // 2)
         paste(smooth(), pasted[-1], region, around, correction)
     assert (pasted[0].int() - pasted[1].int()).abs().max() <= 1
+
+
+def test_16_bits_restore_as_32_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, header = modelfile.load(modelfile.locate("bundled"))
+    found = regions((10, 10, 70, 50))
+    restored = []
+    for chosen in (torch.float32, torch.bfloat16):
+        monkeypatch.setattr(restore, "precision", lambda _, chosen=chosen: chosen)
+        restored += Restorer(network, header, torch.device("cpu")).restore([smooth()], [found])
+    difference = (restored[0].int() - restored[1].int()).abs().float()
+    assert difference.max() <= 3
+    assert difference.mean() < 0.3
+    assert not torch.equal(restored[0], smooth())
 
 
 @pytest.mark.gpu
