@@ -70,7 +70,9 @@ def table(evaluation: Evaluation, name: str, title: str) -> Table:
         name: of the model.
         title: says at which size.
     """
-    made = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    made = Table(
+        title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True
+    )
     made.add_column("clip")
     made.add_column("picture")
     for column in ("frames", "regions", "frame dB", "hidden dB", "gain dB", "worse"):

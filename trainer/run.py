@@ -139,7 +139,12 @@ def evaluate_model(
     if config is None:
         if "config" not in header.training:
             raise ConfigError(f"{path}: does not say what it was trained with; give a configuration after it")
-        config = parse(header.training["config"])
+        try:
+            config = parse(header.training["config"])
+        except ConfigError as error:
+            raise ConfigError(
+                f"{path}: was trained by another version ({error}); give a configuration after it"
+            ) from None
     resolved = resolve(device or config.device)
     split = data.read(config.data, config.seed)
     boxes = _boxes(split, config, resolved, console)
