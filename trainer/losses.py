@@ -43,7 +43,7 @@ def charbonnier(restored: Tensor, clean: Tensor, weight: Tensor) -> Tensor:
 
 
 def log_mse(restored: Tensor, clean: Tensor, weight: Tensor) -> Tensor:
-    """Logarithm of each picture's squared error: PSNR up to scale, as NAFNet (Chen et al. 2022) is trained."""
+    """Logarithm of each picture's squared error: PSNR up to scale, as Chen et al. 2022 train NAFNet."""
     return torch.log(weighted_mean((restored - clean).square(), weight) + LEAST_ERROR).mean()
 
 
