@@ -93,7 +93,7 @@ class NetworkConfig(Section):
 class FitConfig(Section):
     """How weights are found."""
 
-    loss: Literal["mse", "l1", "charbonnier", "log_mse"] = "mse"
+    loss: Literal["mse", "l1", "charbonnier"] = "mse"
     """Over whole frames, or over the hidden pixels of regions."""
     epochs: int = Field(default=5, ge=1, le=100_000)
     batch: int = Field(default=16, ge=1, le=4096)

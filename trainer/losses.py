@@ -14,10 +14,6 @@ EPSILON = 1e-3
 """Where Charbonnier turns from squared to absolute, as in Lai et al. 2017."""
 
 
-LEAST_ERROR = 1e-5
-"""Squared error (50 dB) below which a picture hardly counts in ``log_mse``."""
-
-
 def weighted_mean(values: Tensor, weight: Tensor) -> Tensor:
     """Return each picture's mean over channels and pixels: ``[B, C, H, W]`` and ``[B, 1, H, W]`` to ``[B]``.
 
@@ -42,12 +38,7 @@ def charbonnier(restored: Tensor, clean: Tensor, weight: Tensor) -> Tensor:
     return weighted_mean(((restored - clean).square() + EPSILON**2).sqrt(), weight).mean()
 
 
-def log_mse(restored: Tensor, clean: Tensor, weight: Tensor) -> Tensor:
-    """Logarithm of each picture's squared error: PSNR up to scale, as Chen et al. 2022 train NAFNet."""
-    return torch.log(weighted_mean((restored - clean).square(), weight) + LEAST_ERROR).mean()
-
-
-LOSSES: Mapping[str, Loss] = {"mse": mse, "l1": l1, "charbonnier": charbonnier, "log_mse": log_mse}
+LOSSES: Mapping[str, Loss] = {"mse": mse, "l1": l1, "charbonnier": charbonnier}
 """By the name that ``fit.loss`` gives."""
 
 

@@ -92,7 +92,7 @@ def test_no_pixel_of_a_hidden_region_survives_into_what_is_written(tmp_path: Pat
             x0, y0, x1, y1 = (round(v) for v in box_of(number, 320, 240))
             shown, secret = image[y0:y1, x0:x1].astype(float), original[y0:y1, x0:x1].astype(float)
             assert abs(np.corrcoef(shown.ravel(), secret.ravel())[0, 1]) < 0.1
-            assert shown.std() < 0.2 * secret.std()
+            assert shown.std() < 0.3 * secret.std()
             outside = np.abs(image[: y0 - 20].astype(int) - original[: y0 - 20])
             assert outside.mean() < 6  # the encoder's loss, not the hider's
 
