@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import yaml
 
-from streamer.config import CameraConfig, Config, load, parse
+from streamer.config import CameraConfig, Config, ZonesConfig, load, parse
 from streamer.errors import ConfigError
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
@@ -25,8 +25,9 @@ def test_the_commented_example_says_what_the_defaults_are() -> None:
     given = yaml.safe_load((CONFIGS / "cam.yaml").read_text())
     for section in ("detect", "blur", "restore", "output"):
         assert set(given[section]) == set(type(getattr(config.cameras["yard"], section)).model_fields)
+    assert set(given["cameras"]["gate"]["zones"]) == set(ZonesConfig.model_fields)
     assert set(given["cameras"]["yard"]) | set(given["cameras"]["gate"]) == {
-        "source", "fps", "transport", "timeout", "detect",
+        "source", "fps", "transport", "timeout", "detect", "blur", "zones",
     }  # fmt: skip
 
 
@@ -105,7 +106,10 @@ def test_footage_replaces_the_cameras_whatever_they_are() -> None:
         ({"detect": {"classes": "car"}}, "detect.classes: expected a list, found 'car'"),
         ({"detect": None}, "detect: expected keys and values, found nothing"),
         ({"blur": {"kernel": 50}}, "blur.kernel: a kernel has an odd number of pixels, 50 is even"),
-        ({"blur": {"method": "melt"}}, "blur.method: expected 'gaussian', found 'melt'"),
+        (
+            {"blur": {"method": "melt"}},
+            "blur.method: expected 'gaussian', 'pixelate' or 'solid', found 'melt'",
+        ),
         ({"output": {"directory": 3}}, "output.directory: expected a valid string, found 3"),
         ({"output": {"preset": "placebo"}}, "output.preset: expected 'ultrafast', 'superfast'"),
         ({"device": "gpu"}, "device: expected auto, cpu, cuda or cuda:N, found 'gpu'"),

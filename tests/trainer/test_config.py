@@ -16,7 +16,7 @@ CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 def test_the_reference_is_the_recipe_as_it_was_written() -> None:
     loaded = config.load(CONFIGS / "reference.yaml")
     assert loaded.detect.classes == ("car",)
-    assert (loaded.blur.kernel, loaded.blur.padding) == (51, 0.0)
+    assert (loaded.blur.kernel, loaded.blur.scale, loaded.blur.quantise) == (51, 1.0, 1)
     assert (loaded.pairs.of, loaded.pairs.size) == ("frames", 128)
     assert (loaded.network.name, loaded.network.options) == ("autoencoder", {})
     fit = loaded.fit

@@ -16,7 +16,7 @@ from trainer.config import PairsConfig
 from trainer.data import Picture
 from trainer.degrade import pairs, read_image
 
-HARD = BlurConfig(padding=0.0, edge="hard")
+HARD = BlurConfig(quantise=1, scale=1.0, edge="hard")
 BOXES = {"a_0.png": np.array([CAR, (70, 50, 200, 200)], np.float32)}
 
 
@@ -30,7 +30,7 @@ def test_a_pair_of_regions_is_what_streamer_would_cut(pictures: list[Picture]) -
     form = PairsConfig(of="regions", size=16, context=0.25)
     found = list(pairs(pictures, BOXES, HARD, form, variants=1, seed=0))
     image = torch.from_numpy(picture(seed_of("a", 0)))
-    blurred, regions = hide(image, BOXES["a_0.png"], HARD)
+    blurred, regions, _ = hide(image, BOXES["a_0.png"], HARD)
     assert len(found) == len(regions) == 2  # a_1 was not looked at
     for i, pair in enumerate(found):
         for pixels, source in ((pair.degraded, blurred), (pair.clean, image)):
