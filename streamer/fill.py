@@ -43,8 +43,9 @@ def spread(height: int, how: MaskConfig) -> float:
 def noise(height: int, width: int, how: MaskConfig, random: np.random.Generator) -> Image | None:
     """Draw what is added to a region before its levels are rounded down to multiples of ``quantise``.
 
-    That is non-subtractive dither of uniform density (Lipshitz et al., 1992): the mean of each pixel stays, what
-    it is off by is up to a step and another in every frame, and inverting the blur amplifies that.
+    That is non-subtractive dither of uniform density (Lipshitz et al., 1992): the mean of each pixel stays,
+    but for the last step below white; what it is off by is less than a step and another in every frame, and
+    inverting the blur amplifies that.
 
     Returns:
         uint8 ``[height, width, 3]``, uniform from 0 to ``quantise`` - 1; None where nothing is quantised.

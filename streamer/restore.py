@@ -288,11 +288,16 @@ def stage(
                 [item.mask for item in items],
             )
             for item, picture in zip(items, pictures, strict=True):
-                if item.keep is not None:  # whole frames are restored outside of what is hidden too
-                    kept = torch.from_numpy(item.keep).to(picture.device).bool()
-                    picture[kept] = item.blurred[kept]
-            restored.update(zip(items, pictures, strict=True))
+                restored[item] = _with_kept(item.keep, item.blurred, picture)
         yield [_restored(item, restored, restorers) if isinstance(item, Hidden) else item for item in batch]
+
+
+def _with_kept(keep: Mask | None, blurred: torch.Tensor, restored: torch.Tensor) -> torch.Tensor:
+    """Take what is never touched from the hidden picture: whole frames are restored all over."""
+    if keep is None:
+        return restored
+    kept = torch.from_numpy(keep).to(blurred.device).bool()[..., None]
+    return torch.where(kept, blurred, restored)
 
 
 def _restored(

@@ -54,8 +54,8 @@ class Stencil:
         down = _offsets(y0, y1, region[1], region[3], height)
         squared = (down[0] ** 2)[:, None] + (across[0] ** 2)[None, :]  # 1 on the ellipse
         pixels = (down[1] ** 2)[:, None] + (across[1] ** 2)[None, :]
-        # to the ellipse along the ray from its middle, which is no less than the least distance to it; as with
-        # boxes, the first pixel outside is off by one
+        # to the ellipse along the ray from its middle, which is no less than the least distance to it;
+        # as with boxes, the first pixel outside is off by one
         distance = np.sqrt(pixels) - np.sqrt(pixels / np.maximum(squared, np.float32(1)))
         distance += squared >= 1 - 1e-6
         return cls(bounds.region, bounds.area, bounds.soft, _fall(distance, bounds.soft))

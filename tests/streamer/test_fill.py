@@ -27,7 +27,8 @@ def street(height: int = 240, width: int = 320) -> Image:
 @settings(deadline=None, max_examples=80)
 @given(
     width=st.integers(1, 120), height=st.integers(1, 120), region=st.integers(1, 700),
-    method=st.sampled_from(METHODS), kernel=st.sampled_from([None, 51]), strength=st.sampled_from([0.02, 0.1, 0.5]),
+    method=st.sampled_from(METHODS), kernel=st.sampled_from([None, 51]),
+    strength=st.sampled_from([0.02, 0.1, 0.5]),
 )  # fmt: skip
 def test_opencv_and_torch_fill_alike(width: int, height: int, region: int, **given: object) -> None:
     image = np.ascontiguousarray(street()[:height, :width])
@@ -37,15 +38,14 @@ def test_opencv_and_torch_fill_alike(width: int, height: int, region: int, **giv
     assert one.shape == tuple(other.shape) == image.shape
     difference = np.abs(one.astype(int) - other.numpy())
     assert difference.max() <= 3
-    assert difference.mean() < 0.4
+    assert difference.mean() < 0.8  # of an almost even picture rounding may move all samples
 
 
 @pytest.mark.parametrize("quantise", [2, 4, 8, 16])
 def test_opencv_and_torch_coarsen_exactly_alike_and_keep_the_mean(quantise: int) -> None:
     flat = np.arange(256, dtype=np.uint8)[:, None, None].repeat(1000, 1).repeat(3, 2)
-    how = MaskConfig.model_validate(
-        {"method": "pixelate", "floor": 1.0, "strength": 1e-6, "quantise": quantise}
-    )
+    given = {"method": "pixelate", "floor": 1.0, "strength": 1e-6, "quantise": quantise}  # of single pixels
+    how = MaskConfig.model_validate(given)
     drawn = noise(256, 1000, how, np.random.default_rng(0))
     assert drawn is not None
     assert (drawn.min(), drawn.max()) == (0, quantise - 1)

@@ -80,6 +80,7 @@ def test_the_environment_is_substituted(tmp_path: Path) -> None:
             {"version": 1, "data": {"validation": 1.5}},
             r"data\.validation: expected .* a share between 0 and 1",
         ),
+        ({"version": 1, "blur": {"car": {"method": "solid"}}}, "blur: car: pairs know no classes"),
         ({"version": 1, "detect": {"classes": ["lorry"]}}, "unknown class 'lorry'"),
         (
             {"version": 1, "detect": {"threshold": 3.0}},

@@ -113,7 +113,7 @@ def test_variants_multiply_training_alone(folder: Path, monkeypatch: pytest.Monk
     "sections",
     [
         {"blur": {"strength": 0.2}},
-        {"blur": {"kernel": 5}},
+        {"blur": {"kernel": 21}},
         {"pairs": {"size": 24}},
         {"pairs": {"context": 0.5}},
         {"pairs": {"of": "frames"}},
