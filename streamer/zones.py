@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -12,11 +13,14 @@ from numpy.typing import NDArray
 
 from streamer.boxes import pad
 from streamer.config import ZonesConfig
-from streamer.polygon import covered, touched
+from streamer.polygon import Corners
 from streamer.stencil import Stencil
 
 Mask = NDArray[np.uint8]
 """uint8 ``[H, W]``, 0 or 1."""
+
+_BITS = 8
+"""Of fraction in the coordinates that OpenCV is given."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,3 +76,25 @@ def rasterise(config: ZonesConfig, edge: str, width: int, height: int) -> Zones:
         keep=keep if keep is not None and keep.any() else None,
         only=touched(config.only, width, height) if config.only else None,
     )
+
+
+def covered(polygons: Iterable[Corners], width: int, height: int) -> NDArray[np.uint8]:
+    """Return which pixels of a frame have their middle in polygons: uint8 ``[height, width]``, 0 or 1."""
+    return np.ascontiguousarray(_drawn(polygons, width, height)[1:-1, 1:-1])
+
+
+def touched(polygons: Iterable[Corners], width: int, height: int) -> NDArray[np.uint8]:
+    """Return which pixels of a frame polygons touch, be it by a corner: uint8 ``[height, width]``, 0 or 1."""
+    # OpenCV draws the sides too: what is touched was filled or lies next to what was
+    near = cv2.dilate(_drawn(polygons, width, height), np.ones((3, 3), np.uint8))
+    return np.ascontiguousarray(near[1:-1, 1:-1], np.uint8)
+
+
+def _drawn(polygons: Iterable[Corners], width: int, height: int) -> NDArray[np.uint8]:
+    """Fill polygons in a frame with a pixel more on each side, where a corner at 0 or 1 may come to lie."""
+    mask = np.zeros((height + 2, width + 2), np.uint8)
+    for corners in polygons:
+        # pixel i spans i to i + 1 and OpenCV means its middle
+        points = np.array(corners, np.float64) * (width, height) - 0.5 + 1
+        cv2.fillPoly(mask, [np.rint(points * 2**_BITS).astype(np.int32)], 1, shift=_BITS)
+    return mask

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.config import ZonesConfig
-from streamer.polygon import covered, fault, touched
-from streamer.zones import rasterise
+from streamer.polygon import fault
+from streamer.zones import covered, rasterise, touched
 
 WHOLE = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
 MIDDLE = ((0.25, 0.25), (0.75, 0.25), (0.75, 0.75), (0.25, 0.75))
