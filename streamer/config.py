@@ -7,11 +7,21 @@ import os
 import re
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails
 
+from streamer import polygon
 from streamer.address import mask
 from streamer.errors import ConfigError
 
@@ -51,6 +61,9 @@ def _as_tuple(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
+Level: TypeAlias = Annotated[int, Field(ge=0, le=255)]
+
+
 class DetectConfig(Section):
     """How objects are found."""
 
@@ -74,21 +87,27 @@ class DetectConfig(Section):
         return tuple(resolved)
 
 
-class BlurConfig(Section):
-    """How what was found is hidden."""
+class MaskConfig(Section):
+    """How a region is hidden."""
 
-    method: Literal["gaussian"] = "gaussian"
-    """The only one so far."""
+    method: Literal["gaussian", "pixelate", "solid"] = "gaussian"
+    """``solid`` alone leaves nothing of what was there."""
     strength: float = Field(default=0.1, gt=0.0, le=2.0)
-    """Standard deviation of the Gaussian as a share of the region's height."""
+    """Standard deviation of the Gaussian, or side of a pixelated cell, as a share of the region's height."""
     floor: float = Field(default=4.0, ge=1.0, le=500.0)
-    """The least standard deviation, in pixels."""
+    """The least standard deviation or side of a cell, in pixels."""
     kernel: int | None = Field(default=None, ge=15, le=999)
-    """A fixed kernel of so many pixels (odd) instead of ``strength``: the reference uses 51."""
-    padding: float = Field(default=0.05, ge=0.0, le=2.0)
-    """How far a box is grown on each side, as a share of its width and height."""
+    """A fixed Gaussian kernel of so many pixels (odd) instead of ``strength``: the reference uses 51."""
+    quantise: Literal[1, 2, 4, 8, 16] = 8
+    """Distance between the levels that a blurred or pixelated region keeps, dithered; 1 keeps them all."""
+    colour: Annotated[tuple[Level, Level, Level], BeforeValidator(_as_tuple)] = (114, 114, 114)
+    """What ``solid`` fills with: red, green, blue, 0 to 255."""
+    shape: Literal["box", "ellipse"] = "box"
+    """``ellipse`` is inscribed in the scaled box: the corners between the two stay as they are."""
+    scale: float = Field(default=1.1, ge=1.0, le=5.0)
+    """How much larger than the detected box the hidden one is, in width and in height, about its middle."""
     edge: Literal["soft", "hard"] = "soft"
-    """``soft`` fades out over some pixels outside the padded box; inside nothing differs."""
+    """``soft`` fades out over some pixels outside the shape; inside nothing differs."""
 
     @field_validator("kernel")
     @classmethod
@@ -96,6 +115,94 @@ class BlurConfig(Section):
         if kernel is not None and kernel % 2 == 0:
             raise ValueError(f"a kernel has an odd number of pixels, {kernel} is even")
         return kernel
+
+    @property
+    def padding(self) -> float:
+        """How far a box is grown on each side, as a share of its width and height."""
+        return round((self.scale - 1.0) / 2.0, 9)  # 1.1 is to give 0.05, not 0.05000000000000004
+
+
+class BlurConfig(MaskConfig):
+    """How what was found is hidden; a class or group of classes may be a key, with settings of its own."""
+
+    model_config = ConfigDict(extra="allow")
+
+    __pydantic_extra__: dict[str, MaskConfig] = Field(init=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, given: Any) -> Any:
+        for key, value in given.items() if isinstance(given, dict) else ():
+            if key not in cls.model_fields and key not in COCO and key not in GROUPS:
+                unknown = InitErrorDetails(type="extra_forbidden", loc=(str(key),), input=value)
+                raise ValidationError.from_exception_data(cls.__name__, [unknown])
+        return given
+
+    @property
+    def by_class(self) -> Mapping[str, MaskConfig]:
+        """What was set for classes and groups; of each only the keys that were given count."""
+        return self.__pydantic_extra__ or {}
+
+    def of(self, label: str) -> MaskConfig:
+        """Return what holds for a class: its own keys before its groups', a smaller group's first."""
+        if not self.by_class:
+            return self
+        names = [name for name in sorted(GROUPS, key=lambda n: -len(GROUPS[n])) if label in GROUPS[name]]
+        given: dict[str, Any] = {}
+        for own in (self.by_class[name] for name in [*names, label] if name in self.by_class):
+            given.update({key: getattr(own, key) for key in own.model_fields_set})
+        return MaskConfig.model_construct(
+            **{**{key: getattr(self, key) for key in MaskConfig.model_fields}, **given}
+        )
+
+
+Point: TypeAlias = tuple[float, float]
+Polygon: TypeAlias = tuple[Point, ...]
+
+
+def _polygons(value: object) -> object:
+    """Check a list of polygons and return it as tuples of numbers."""
+    if not isinstance(value, list | tuple):
+        raise ValueError(
+            f"expected a list of polygons, such as [[[0, 0], [0.2, 0], [0.2, 0.1]]], found {_kind(value)}"
+        )
+    polygons: list[Polygon] = []
+    for number, corners in enumerate(value, 1):
+        if not isinstance(corners, list | tuple):
+            raise ValueError(f"polygon {number}: expected a list of [x, y] points, found {_kind(corners)}")
+        points = [_point(point, f"polygon {number}, point {i}") for i, point in enumerate(corners, 1)]
+        if len(corners) < 3:
+            raise ValueError(f"polygon {number}: needs at least 3 points, has {len(corners)}")
+        if (fault := polygon.fault(points)) is not None:
+            raise ValueError(f"polygon {number}: {fault}")
+        polygons.append(tuple(points))
+    return tuple(polygons)
+
+
+def _point(value: object, where: str) -> Point:
+    pair = value if isinstance(value, list | tuple) else ()
+    numbers = [n for n in pair if isinstance(n, int | float) and not isinstance(n, bool) and 0 <= n <= 1]
+    if not len(numbers) == len(pair) == 2:
+        flat = " (a polygon is a list of points, and this is a list of polygons)"
+        raise ValueError(
+            f"{where}: expected [x, y] from 0 to 1 of the frame's width and height, found {value!r}"
+            + (flat if isinstance(value, int | float) else "")
+        )
+    return float(numbers[0]), float(numbers[1])
+
+
+Polygons: TypeAlias = Annotated[tuple[Polygon, ...], BeforeValidator(_polygons)]
+
+
+class ZonesConfig(Section):
+    """Parts of a camera's picture, as polygons in shares of its width and height from the top left corner."""
+
+    hide: Polygons = ()
+    """Always hidden, whatever is found: a window, a neighbour's door."""
+    keep: Polygons = ()
+    """Never touched, whatever is found there: a clock. Where it meets ``hide``, that wins."""
+    only: Polygons = ()
+    """Where given, what does not reach into one of them is not looked at: neither hidden nor logged."""
 
 
 class RestoreConfig(Section):
@@ -147,6 +254,8 @@ class CameraConfig(Settings):
     """Seconds after which opening or reading a live source counts as failed."""
     fps: float = Field(default=25.0, gt=0.0, le=1000.0)
     """Pictures per second of a folder of numbered images, which has no time of its own."""
+    zones: ZonesConfig = ZonesConfig()
+    """Where always, never or only to hide."""
 
 
 class Config(Section):
@@ -322,7 +431,7 @@ def _merge(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any
     merged = {**defaults, **own}
     for key, value in own.items():
         if isinstance(value, dict) and isinstance(defaults.get(key), dict):
-            merged[key] = {**defaults[key], **value}
+            merged[key] = _merge(defaults[key], value)
     return merged
 
 
@@ -349,8 +458,15 @@ def validate(model: type[S], data: Mapping[str, Any], also: tuple[str, ...] = ()
         path = [part for part in first["loc"] if not (isinstance(part, str) and part.endswith("]"))]
         where = ".".join(str(part) for part in path)
         if first["type"] == "extra_forbidden":
-            known = [*also, *_known_keys(model, path[:-1])]
-            found = f"unknown key{_suggest(str(path[-1]), known)}; known here: {', '.join(known)}"
+            section = _section(model, path[:-1])
+            known = [*(also if len(path) == 1 else ()), *section.model_fields]
+            classes = [*GROUPS, *COCO] if section is BlurConfig else []
+            if classes and isinstance(first["input"], dict):  # only a class has keys of its own there
+                found = f"unknown class{_suggest(str(path[-1]), classes)}; known: {', '.join(classes)}"
+            else:
+                suggestion = _suggest(str(path[-1]), [*known, *classes])
+                found = f"unknown key{suggestion}; known here: {', '.join(known)}"
+                found += " and the names of classes" if classes else ""
         elif first["type"] == "missing":
             found = "is missing"
         elif first["type"] == "value_error":
@@ -365,16 +481,16 @@ def validate(model: type[S], data: Mapping[str, Any], also: tuple[str, ...] = ()
         raise ConfigError(f"{where}: {found}") from None
 
 
-def _known_keys(model: type[BaseModel], path: list[Any]) -> list[str]:
-    """Names of the keys at ``path`` below ``model``."""
+def _section(model: type[BaseModel], path: list[Any]) -> type[BaseModel]:
+    """Return the section at ``path`` below ``model``."""
     here: type[BaseModel] = model
     for part in path:
-        if part not in here.model_fields:  # a camera's name
-            here = CameraConfig
+        if part not in here.model_fields:  # the name of a class or of a camera
+            here = MaskConfig if here is BlurConfig else CameraConfig
             continue
         candidates = [here.model_fields[part].annotation, *get_args(here.model_fields[part].annotation)]
         here = next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), here)
-    return list(here.model_fields)
+    return here
 
 
 def _suggest(name: str, known: Sequence[str]) -> str:

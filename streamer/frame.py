@@ -189,9 +189,13 @@ class Hidden:
     blurred: torch.Tensor
     """The hidden form: uint8 ``[H, W, 3]`` on the device."""
     regions: NDArray[np.int32]
-    """int32 ``[R, 4]``: the padded boxes, clipped to the frame; nothing of the original shows inside."""
+    """int32 ``[R, 4]``: boxes that bound what is hidden, clipped to the frame."""
     failure: str | None = None
     """Why the whole frame was hidden; None in the ordinary case."""
+    mask: NDArray[np.uint8] | None = None
+    """uint8 ``[H, W]``, on the host: 1 where nothing of the original shows; None: in all regions."""
+    keep: NDArray[np.uint8] | None = None
+    """uint8 ``[H, W]``, on the host: 1 where no output may change anything; None where there is no such."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -228,7 +232,7 @@ class Result:
     restored: Image | None
     detections: Detections
     regions: NDArray[np.int32]
-    """int32 ``[R, 4]``: what is hidden, in pixels."""
+    """int32 ``[R, 4]``: boxes that bound what is hidden, in pixels."""
     metrics: Metrics
     failure: str | None = None
     """Why the whole frame was hidden; None in the ordinary case."""

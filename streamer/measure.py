@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from streamer.boxes import Boxes, disjoint
 from streamer.frame import Batch, Image, Metrics, Restored, Result
@@ -30,7 +31,10 @@ def psnr(squared_error: int, samples: int) -> float | None:
 
 
 def squared_errors(
-    original: torch.Tensor, others: Sequence[torch.Tensor], areas: Boxes
+    original: torch.Tensor,
+    others: Sequence[torch.Tensor],
+    areas: Boxes,
+    mask: NDArray[np.uint8] | None = None,
 ) -> list[tuple[int, int]]:
     """Return the sums of squared differences over the whole picture and over the areas, for each other one.
 
@@ -38,26 +42,38 @@ def squared_errors(
         original: uint8 ``[H, W, 3]``.
         others: the same shape each, on the same device.
         areas: int32 ``[D, 4]``, not overlapping.
+        mask: uint8 ``[H, W]``, 1 for those pixels of the areas that count; None where all do.
     """
     if original.device.type == "cpu":
-        return [_opencv_errors(original.numpy(), other.numpy(), areas) for other in others]
-    mask = torch.zeros(original.shape[:2], dtype=torch.bool, device=original.device)
+        return [_opencv_errors(original.numpy(), other.numpy(), areas, mask) for other in others]
+    counted = torch.zeros(original.shape[:2], dtype=torch.bool, device=original.device)
     for x0, y0, x1, y1 in areas.tolist():
-        mask[y0:y1, x0:x1] = True
+        counted[y0:y1, x0:x1] = True
+    if mask is not None:
+        counted &= torch.from_numpy(mask).to(original.device).bool()
     sums = []
     for other in others:
         squares = (original.int() - other.int()).square().sum(dim=2)
-        sums += [squares.sum(), (squares * mask).sum()]
+        sums += [squares.sum(), (squares * counted).sum()]
     flat = torch.stack(sums).tolist()  # waits for the device, once a frame
     return list(zip(flat[::2], flat[1::2], strict=True))
 
 
-def _opencv_errors(original: Image, other: Image, areas: Boxes) -> tuple[int, int]:
-    # OpenCV takes the root and squares it again: rounding makes the sum exact
-    inside = sum(
-        round(cv2.norm(original[y0:y1, x0:x1], other[y0:y1, x0:x1], cv2.NORM_L2SQR))
-        for x0, y0, x1, y1 in areas.tolist()
-    )
+def samples(areas: Boxes, mask: NDArray[np.uint8] | None = None) -> int:
+    """Count the samples, three to a pixel, that ``squared_errors`` sums over in the areas."""
+    if mask is not None:
+        return 3 * sum(int(np.count_nonzero(mask[y0:y1, x0:x1])) for x0, y0, x1, y1 in areas.tolist())
+    return 3 * int(np.prod(areas[:, 2:] - areas[:, :2], axis=1, dtype=np.int64).sum())
+
+
+def _opencv_errors(
+    original: Image, other: Image, areas: Boxes, mask: NDArray[np.uint8] | None
+) -> tuple[int, int]:
+    inside = 0
+    for x0, y0, x1, y1 in areas.tolist():
+        counted = None if mask is None else mask[y0:y1, x0:x1]
+        # OpenCV takes the root and squares it again: rounding makes the sum exact
+        inside += round(cv2.norm(original[y0:y1, x0:x1], other[y0:y1, x0:x1], cv2.NORM_L2SQR, counted))
     return round(cv2.norm(original, other, cv2.NORM_L2SQR)), inside
 
 
@@ -65,12 +81,11 @@ def measure(item: Restored) -> Result:
     """Measure a frame, bring its outputs to the host, and let go of the original."""
     frame, hidden = item.hidden.frame, item.hidden
     areas = disjoint(hidden.regions)
-    sides = areas[:, 2:] - areas[:, :2]
     pictures = [hidden.blurred] if item.restored is None else [hidden.blurred, item.restored]
-    samples = hidden.blurred.numel(), 3 * int(np.prod(sides, axis=1, dtype=np.int64).sum())
+    counts = hidden.blurred.numel(), samples(areas, hidden.mask)
     values = [
-        (psnr(everywhere, samples[0]), psnr(inside, samples[1]))
-        for everywhere, inside in squared_errors(hidden.image, pictures, areas)
+        (psnr(everywhere, counts[0]), psnr(inside, counts[1]))
+        for everywhere, inside in squared_errors(hidden.image, pictures, areas, hidden.mask)
     ]
     blurred, restored = values[0], values[1] if len(values) > 1 else (None, None)
     assert blurred[0] is not None  # noqa: S101, a frame has pixels

@@ -63,7 +63,8 @@ def assemble(
     detected = _named(
         "detect", detect_stage(frames, detector, device, {c: cameras[c].detect for c in cameras})
     )
-    hidden = _named("hide", hide.stage(detected, {c: cameras[c].blur for c in cameras}))
+    blur, zones = {c: cameras[c].blur for c in cameras}, {c: cameras[c].zones for c in cameras}
+    hidden = _named("hide", hide.stage(detected, blur, zones))
     with ExitStack() as stack:
         if device.type == "cpu":
             # a CPU has cores for two batches at a time; a GPU works on one after the other anyway

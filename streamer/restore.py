@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Literal, cast
+from typing import Literal, TypeAlias, cast
 
 import cv2
 import numpy as np
@@ -16,6 +16,9 @@ from streamer import modelfile
 from streamer.boxes import Boxes, whole
 from streamer.config import RestoreConfig
 from streamer.frame import Batch, Hidden, Restored
+
+Mask: TypeAlias = NDArray[np.uint8]
+Opacity: TypeAlias = NDArray[np.float32]
 
 FEATHER = 0.06
 """Over which share of a region's shorter side, inside it, a restoration fades in from the blurred pixels."""
@@ -110,20 +113,27 @@ class Restorer:
         self._mode = mode
         self._precision = precision(device)
 
-    def restore(self, blurred: Sequence[torch.Tensor], regions: Sequence[Boxes]) -> list[torch.Tensor]:
+    def restore(
+        self,
+        blurred: Sequence[torch.Tensor],
+        regions: Sequence[Boxes],
+        masks: Sequence[Mask | None] | None = None,
+    ) -> list[torch.Tensor]:
         """Restore hidden pictures.
 
         Args:
             blurred: uint8 ``[H, W, 3]`` each, of any sizes; not changed.
             regions: int32 ``[R, 4]`` for each picture.
+            masks: uint8 ``[H, W]`` for each picture, 1 for what is hidden of its regions; None for all.
 
         Returns:
-            uint8 ``[H, W, 3]`` each; in mode ``regions`` pixels outside the regions are those of ``blurred``.
+            uint8 ``[H, W, 3]`` each; in mode ``regions`` pixels outside the regions, or of them outside the
+            mask, are those of ``blurred``.
         """
         with torch.inference_mode():
             if self._mode == "frame":
                 return [self._whole(picture) for picture in blurred]
-            return self._regions(blurred, regions)
+            return self._regions(blurred, regions, masks or [None] * len(blurred))
 
     def _run(self, images: torch.Tensor) -> torch.Tensor:
         """Return by how much the network changes the images; the same shape, float32."""
@@ -132,17 +142,19 @@ class Restorer:
             output: torch.Tensor = self._network(images)
         return output.float() - images
 
-    def _regions(self, blurred: Sequence[torch.Tensor], regions: Sequence[Boxes]) -> list[torch.Tensor]:
+    def _regions(
+        self, blurred: Sequence[torch.Tensor], regions: Sequence[Boxes], masks: Sequence[Mask | None]
+    ) -> list[torch.Tensor]:
         # whole levels of brightness are fine enough, and what OpenCV adds fastest
         corrections = iter([(255 * square).round().short() for square in self._squares(blurred, regions)])
         paste = _paste_opencv if self._device.type == "cpu" else _paste_torch
         results = []
-        for picture, boxes in zip(blurred, regions, strict=True):
+        for picture, boxes, mask in zip(blurred, regions, masks, strict=True):
             restored = picture.clone()
             height, width = picture.shape[:2]
             for region in boxes.tolist():
                 around = surroundings(region, self._header.context, width, height)
-                paste(picture, restored, region, around, next(corrections))
+                paste(picture, restored, region, around, next(corrections), _fade(region, mask))
             results.append(restored)
         return results
 
@@ -193,6 +205,7 @@ def _paste_opencv(
     region: Sequence[int],
     around: Sequence[int],
     correction: torch.Tensor,
+    alpha: Opacity,
 ) -> None:
     """Correct one region and fade the result in from its edges; outside nothing changes.
 
@@ -202,13 +215,13 @@ def _paste_opencv(
         region: x0, y0, x1, y1.
         around: the region with its surroundings, which is what the correction covers.
         correction: int16 ``[3, h, w]``, of any resolution.
+        alpha: float32, of the region's size: how much of the correction is seen.
     """
     x0, y0, x1, y1 = region
     left, top, right, bottom = around
     square = np.ascontiguousarray(correction.permute(1, 2, 0).numpy())
     grown = cv2.resize(square, (right - left, bottom - top))[y0 - top : y1 - top, x0 - left : x1 - left]
     target = cv2.add(blurred.numpy()[y0:y1, x0:x1], grown, dtype=cv2.CV_8U)
-    alpha = _fade(x1 - x0, y1 - y0)
     below = restored.numpy()[y0:y1, x0:x1]
     below[:] = cv2.blendLinear(target, np.ascontiguousarray(below), alpha, 1 - alpha)
 
@@ -219,6 +232,7 @@ def _paste_torch(
     region: Sequence[int],
     around: Sequence[int],
     correction: torch.Tensor,
+    alpha: Opacity,
 ) -> None:
     """Do the same as ``_paste_opencv``, on any device."""
     x0, y0, x1, y1 = region
@@ -227,8 +241,8 @@ def _paste_torch(
         correction[None].float(), (bottom - top, right - left), mode="bilinear", align_corners=False
     )[0, :, y0 - top : y1 - top, x0 - left : x1 - left].permute(1, 2, 0)
     target = (blurred[y0:y1, x0:x1].float() + grown).clamp(0, 255)
-    alpha = torch.from_numpy(_fade(x1 - x0, y1 - y0)).to(blurred.device)[..., None]
-    mixed = torch.lerp(restored[y0:y1, x0:x1].float(), target, alpha)
+    weight = torch.from_numpy(alpha).to(blurred.device)[..., None]
+    mixed = torch.lerp(restored[y0:y1, x0:x1].float(), target, weight)
     restored[y0:y1, x0:x1] = mixed.round().clamp(0, 255).to(torch.uint8)
 
 
@@ -237,14 +251,19 @@ def _planes(picture: torch.Tensor) -> torch.Tensor:
     return picture.permute(2, 0, 1)[None].float().div(255)
 
 
-def _fade(width: int, height: int) -> NDArray[np.float32]:
-    """Opacity of a restoration within its region: 1 but for a ramp along the edges; ``[height, width]``."""
-    soft = round(FEATHER * min(width, height))
+def _fade(region: Sequence[int], mask: Mask | None) -> Opacity:
+    """Opacity of a restoration in its region: 0 off the mask, 1 on it but for a ramp along its edges."""
+    x0, y0, x1, y1 = region
+    soft = round(FEATHER * min(x1 - x0, y1 - y0))
     across, down = (
         np.minimum(1.0, (1 + np.minimum(np.arange(n), np.arange(n)[::-1])) / (soft + 1)).astype(np.float32)
-        for n in (width, height)
+        for n in (x1 - x0, y1 - y0)
     )
-    return np.minimum(down[:, None], across[None, :])
+    alpha = np.minimum(down[:, None], across[None, :])
+    if mask is None or mask[y0:y1, x0:x1].all():
+        return alpha
+    distance = cv2.distanceTransform(mask[y0:y1, x0:x1], cv2.DIST_L2, cv2.DIST_MASK_5)
+    return np.asarray(np.minimum(alpha, distance / (soft + 1)), np.float32)
 
 
 def load(config: RestoreConfig, device: torch.device) -> Restorer:
@@ -278,9 +297,22 @@ def stage(
                 by_restorer.setdefault(restorer, []).append(item)
         restored: dict[Hidden, torch.Tensor] = {}
         for restorer, items in by_restorer.items():
-            pictures = restorer.restore([item.blurred for item in items], [item.regions for item in items])
-            restored.update(zip(items, pictures, strict=True))
+            pictures = restorer.restore(
+                [item.blurred for item in items],
+                [item.regions for item in items],
+                [item.mask for item in items],
+            )
+            for item, picture in zip(items, pictures, strict=True):
+                restored[item] = _with_kept(item.keep, item.blurred, picture)
         yield [_restored(item, restored, restorers) if isinstance(item, Hidden) else item for item in batch]
+
+
+def _with_kept(keep: Mask | None, blurred: torch.Tensor, restored: torch.Tensor) -> torch.Tensor:
+    """Take what is never touched from the hidden picture: whole frames are restored all over."""
+    if keep is None:
+        return restored
+    kept = torch.from_numpy(keep).to(blurred.device).bool()[..., None]
+    return torch.where(kept, blurred, restored)
 
 
 def _restored(

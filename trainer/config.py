@@ -132,6 +132,13 @@ class TrainConfig(Section):
     network: NetworkConfig = NetworkConfig()
     fit: FitConfig = FitConfig()
 
+    @field_validator("blur")
+    @classmethod
+    def _one_for_all(cls, blur: BlurConfig) -> BlurConfig:
+        if blur.by_class:
+            raise ValueError(f"{', '.join(blur.by_class)}: pairs know no classes; give one setting for all")
+        return blur
+
 
 def load(path: Path, environment: Mapping[str, str] = os.environ) -> TrainConfig:
     """Read and validate a training run's file.

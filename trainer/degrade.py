@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from streamer.boxes import whole
 from streamer.config import BlurConfig
 from streamer.errors import SourceError
-from streamer.hide import hide
+from streamer.hide import Covering, hide
 from streamer.restore import cut, surroundings
 from trainer.config import PairsConfig
 from trainer.data import Picture
@@ -82,32 +82,36 @@ def pairs(
         image = read_image(picture.path)
         exact = boxes[picture.name]
         for variant in range(variants):
-            if variant == 0:
-                yield from _pairs(image, exact, blur, form)
-                continue
             random = np.random.default_rng([seed, variant, int(picture.digest[:8], 16)])
+            if variant == 0:
+                yield from _pairs(image, hide(image, exact, blur, random=random), form)
+                continue
             factor = float(random.uniform(form.strengths[0], form.strengths[1]))
             varied = blur.model_copy(update={"strength": blur.strength * factor})
-            yield from _pairs(image, _jitter(exact, form.jitter, random), varied, form)
+            moved = _jitter(exact, form.jitter, random)
+            yield from _pairs(image, hide(image, moved, varied, random=random), form)
 
 
-def _pairs(
-    image: torch.Tensor, boxes: NDArray[np.float32], blur: BlurConfig, form: PairsConfig
-) -> Iterator[Pair]:
-    blurred, regions = hide(image, boxes, blur)
+def _pairs(image: torch.Tensor, covering: Covering, form: PairsConfig) -> Iterator[Pair]:
+    blurred, regions, marked = covering
     height, width = image.shape[:2]
+    mask = torch.zeros_like(image)
+    if marked is not None:
+        mask[torch.from_numpy(marked).bool()] = 255
     if form.of == "frames":
-        mask = torch.zeros_like(image)
-        for x0, y0, x1, y1 in regions.tolist():
+        for x0, y0, x1, y1 in regions.tolist() if marked is None else ():
             mask[y0:y1, x0:x1] = 255
         frame = whole(width, height)
-        degraded, clean, hidden = (cut(x, frame, form.size, 0.0)[0] for x in (blurred, image, mask))
-        yield Pair(_uint16(degraded), _uint16(clean), (hidden[0] * 255).round().to(torch.uint8).numpy())
+        degraded, clean, share = (cut(x, frame, form.size, 0.0)[0] for x in (blurred, image, mask))
+        yield Pair(_uint16(degraded), _uint16(clean), _uint8(share[0]))
         return
-    squares = (cut(x, regions, form.size, form.context) for x in (blurred, image))
-    for region, degraded, clean in zip(regions.tolist(), *squares, strict=True):
+    squares = (cut(x, regions, form.size, form.context) for x in (blurred, image, mask))
+    for region, degraded, clean, share in zip(regions.tolist(), *squares, strict=True):
         around = surroundings(region, form.context, width, height)
-        yield Pair(_uint16(degraded), _uint16(clean), _inside(region, around, form.size))
+        inside = _inside(region, around, form.size)
+        if marked is not None:  # of what is hidden around the region, only its own is to be restored
+            inside = np.minimum(inside, _uint8(share[0]))
+        yield Pair(_uint16(degraded), _uint16(clean), inside)
 
 
 def _inside(region: Sequence[int], around: Sequence[int], size: int) -> NDArray[np.uint8]:
@@ -124,6 +128,10 @@ def _inside(region: Sequence[int], around: Sequence[int], size: int) -> NDArray[
 def _jitter(boxes: NDArray[np.float32], jitter: float, random: np.random.Generator) -> NDArray[np.float32]:
     sides = np.tile(boxes[:, 2:] - boxes[:, :2], 2)
     return (boxes + sides * random.uniform(-jitter, jitter, boxes.shape)).astype(np.float32)
+
+
+def _uint8(share: torch.Tensor) -> NDArray[np.uint8]:
+    return np.asarray((share * 255).round().to(torch.uint8).numpy(), np.uint8)
 
 
 def _uint16(square: torch.Tensor) -> NDArray[np.uint16]:

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any, Literal
 
+import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from streamer.boxes import Boxes, disjoint, pad, whole
 from streamer.config import BlurConfig
 from streamer.hide import hide
-from streamer.measure import psnr, squared_errors
+from streamer.measure import psnr, samples, squared_errors
 from streamer.modelfile import Header
 from streamer.nets import Network
 from streamer.restore import Restorer, cut
@@ -59,6 +61,8 @@ class Scored:
     regions: Boxes
     """int32 ``[R, 4]``: what is hidden."""
     row: Row
+    mask: NDArray[np.uint8] | None = None
+    """uint8 ``[H, W]``: 1 for what is hidden of the regions; None for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +138,10 @@ def score(
         if len(boxes.get(picture.name, ())) == 0:
             continue
         original = read_image(picture.path)
-        blurred, regions = hide(original, boxes[picture.name], blur)
-        restored = restorer.restore([blurred], [regions])[0]
-        if (scored := compare(picture.clip, original, blurred, restored, regions)) is not None:
+        random = np.random.default_rng(int(picture.digest[:8], 16))
+        blurred, regions, mask = hide(original, boxes[picture.name], blur, random=random)
+        restored = restorer.restore([blurred], [regions], [mask])[0]
+        if (scored := compare(picture.clip, original, blurred, restored, regions, mask)) is not None:
             yield scored
 
 
@@ -158,15 +163,24 @@ def at_size(frame: Scored, network: Network, size: int) -> Scored | None:
         restored = network(blurred)
     scale = np.array([size / width, size / height] * 2, np.float32)
     regions = pad(frame.regions.astype(np.float32) * scale, size, size, 0.0)
+    mask = None
+    if frame.mask is not None:  # a pixel counts that is hidden in part, as along the edges of the regions
+        share = cv2.resize(frame.mask * np.uint8(255), (size, size), interpolation=cv2.INTER_AREA)
+        mask = (share > 0).astype(np.uint8)
     images = [
         (image[0].permute(1, 2, 0) * 255).round().to(torch.uint8).contiguous()
         for image in (original, blurred, restored)
     ]
-    return compare(frame.row.clip, images[0], images[1], images[2], regions)
+    return compare(frame.row.clip, images[0], images[1], images[2], regions, mask)
 
 
 def compare(
-    clip: str, original: torch.Tensor, blurred: torch.Tensor, restored: torch.Tensor, regions: Boxes
+    clip: str,
+    original: torch.Tensor,
+    blurred: torch.Tensor,
+    restored: torch.Tensor,
+    regions: Boxes,
+    mask: NDArray[np.uint8] | None = None,
 ) -> Scored | None:
     """Measure a hidden frame and its restoration against the original.
 
@@ -176,26 +190,30 @@ def compare(
         blurred: likewise.
         restored: likewise.
         regions: int32 ``[R, 4]``: what is hidden.
+        mask: uint8 ``[H, W]``: 1 for what is hidden of them; None for all.
 
     Returns:
         None where the blurred or the restored frame equals the original and there is no finite PSNR.
     """
-    identity, model = _score(original, blurred, regions), _score(original, restored, regions)
+    identity, model = _score(original, blurred, regions, mask), _score(original, restored, regions, mask)
     if identity is None or model is None:
         return None
     worsened = 0
     for region in regions[:, None]:
-        before, after = (squared_errors(original, [other], region)[0][1] for other in (blurred, restored))
+        before, after = (
+            squared_errors(original, [other], region, mask)[0][1] for other in (blurred, restored)
+        )
         worsened += after > before
     row = Row(clip, identity, model, len(regions), worsened)
-    return Scored(original, blurred, restored, regions, row)
+    return Scored(original, blurred, restored, regions, row, mask)
 
 
-def _score(original: torch.Tensor, other: torch.Tensor, regions: Boxes) -> Score | None:
+def _score(
+    original: torch.Tensor, other: torch.Tensor, regions: Boxes, mask: NDArray[np.uint8] | None
+) -> Score | None:
     areas = disjoint(regions)
-    everywhere, inside = squared_errors(original, [other], areas)[0]
-    hidden_samples = 3 * int(np.prod(areas[:, 2:] - areas[:, :2], axis=1, dtype=np.int64).sum())
-    frame, hidden = psnr(everywhere, original.numel()), psnr(inside, hidden_samples)
+    everywhere, inside = squared_errors(original, [other], areas, mask)[0]
+    frame, hidden = psnr(everywhere, original.numel()), psnr(inside, samples(areas, mask))
     if frame is None or hidden is None or not (math.isfinite(frame) and math.isfinite(hidden)):
         return None
     return Score(frame, hidden)

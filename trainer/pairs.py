@@ -17,7 +17,7 @@ from rich.progress import track
 from torch.utils.data import Dataset
 
 import streamer.boxes
-from streamer import detect, hide, restore
+from streamer import detect, fill, hide, restore, stencil
 from streamer.errors import ConfigError, SourceError
 from trainer import cache, degrade
 from trainer.config import TrainConfig
@@ -27,7 +27,9 @@ from trainer.degrade import BoxesByName, pairs, read_image
 _DETECTING = sorted(Path(inspect.getfile(detect)).parent.glob("*.py"))
 """The code that finds boxes; when it changes they are found again."""
 
-_HIDING = [Path(inspect.getfile(module)) for module in (streamer.boxes, hide, restore, degrade)]
+_HIDING = [
+    Path(inspect.getfile(module)) for module in (streamer.boxes, hide, fill, stencil, restore, degrade)
+]
 """The code that makes pairs of them."""
 
 

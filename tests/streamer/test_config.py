@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import yaml
 
-from streamer.config import CameraConfig, Config, load, parse
+from streamer.config import BlurConfig, CameraConfig, Config, ZonesConfig, load, parse
 from streamer.errors import ConfigError
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
@@ -25,8 +25,9 @@ def test_the_commented_example_says_what_the_defaults_are() -> None:
     given = yaml.safe_load((CONFIGS / "cam.yaml").read_text())
     for section in ("detect", "blur", "restore", "output"):
         assert set(given[section]) == set(type(getattr(config.cameras["yard"], section)).model_fields)
+    assert set(given["cameras"]["gate"]["zones"]) == set(ZonesConfig.model_fields)
     assert set(given["cameras"]["yard"]) | set(given["cameras"]["gate"]) == {
-        "source", "fps", "transport", "timeout", "detect",
+        "source", "fps", "transport", "timeout", "detect", "blur", "zones",
     }  # fmt: skip
 
 
@@ -88,6 +89,43 @@ def test_footage_replaces_the_cameras_whatever_they_are() -> None:
     assert parse({"version": 1}, sources={"a": "a.mp4"}).cameras["a"].source == "a.mp4"
 
 
+def test_settings_of_a_class_win_over_its_groups_and_these_over_what_holds_for_all() -> None:
+    blur = {
+        "strength": 0.2,
+        "car": {"scale": 2.0},
+        "two-wheeler": {"method": "solid"},
+        "vehicle": {"method": "pixelate", "scale": 1.5},
+    }
+    camera = {"source": "a.mp4", "blur": {"edge": "hard", "car": {"shape": "ellipse"}, "kernel": None}}
+    how = parse({**MINIMAL, "blur": blur, "cameras": {"gate": camera}}).cameras["gate"].blur
+    by_class = {label: how.of(label) for label in ("person", "truck", "bicycle", "car")}
+    assert {label: (own.method, own.scale, own.shape) for label, own in by_class.items()} == {
+        "person": ("gaussian", 1.1, "box"),
+        "truck": ("pixelate", 1.5, "box"),
+        "bicycle": ("solid", 1.5, "box"),
+        "car": ("pixelate", 2.0, "ellipse"),
+    }
+    assert {(own.strength, own.edge) for own in by_class.values()} == {(0.2, "hard")}
+
+
+def test_a_scale_of_1_1_grows_each_side_by_a_twentieth() -> None:
+    assert BlurConfig().padding == 0.05
+    assert BlurConfig(scale=1.0).padding == 0.0
+
+
+TRIANGLE = [[0, 0], [1, 0], [0.5, 1]]
+
+
+def gate(zones: Any) -> dict[str, Any]:
+    return {"gate": {"source": "a.mp4", "zones": zones}}
+
+
+def test_zones_are_polygons_in_shares_of_the_frame() -> None:
+    camera = parse({**MINIMAL, "cameras": gate({"hide": [TRIANGLE], "keep": []})}).cameras["gate"]
+    assert camera.zones == ZonesConfig(hide=(((0.0, 0.0), (1.0, 0.0), (0.5, 1.0)),))
+    assert parse(MINIMAL).cameras["gate"].zones == ZonesConfig()
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -105,7 +143,53 @@ def test_footage_replaces_the_cameras_whatever_they_are() -> None:
         ({"detect": {"classes": "car"}}, "detect.classes: expected a list, found 'car'"),
         ({"detect": None}, "detect: expected keys and values, found nothing"),
         ({"blur": {"kernel": 50}}, "blur.kernel: a kernel has an odd number of pixels, 50 is even"),
-        ({"blur": {"method": "melt"}}, "blur.method: expected 'gaussian', found 'melt'"),
+        ({"blur": {"method": "melt"}}, "blur.method: expected 'gaussian', 'pixelate' or 'solid', found"),
+        ({"blur": {"padding": 0.1}}, "blur.padding: unknown key; known here: method, strength, floor"),
+        (
+            {"blur": {"strengt": 1}},
+            "blur.strengt: unknown key (did you mean 'strength'?); known here: method",
+        ),
+        ({"blur": {"scale": 0.9}}, "blur.scale: expected greater than or equal to 1, found 0.9"),
+        ({"blur": {"quantise": 3}}, "blur.quantise: expected 1, 2, 4, 8 or 16, found 3"),
+        ({"blur": {"colour": [0, 0, 256]}}, "blur.colour.2: expected less than or equal to 255, found 256"),
+        ({"blur": {"colour": [0, 0]}}, "blur.colour.2: "),
+        (
+            {"blur": {"caar": {"method": "solid"}}},
+            "blur.caar: unknown class (did you mean 'car'?); known: two-wheeler, vehicle, person, bicycle",
+        ),
+        ({"blur": {"car": "solid"}}, "blur.car: expected keys and values, found 'solid'"),
+        ({"blur": {"car": {"strengt": 1}}}, "blur.car.strengt: unknown key (did you mean 'strength'?)"),
+        ({"blur": {"car": {"strength": 9}}}, "blur.car.strength: expected less than or equal to 2, found 9"),
+        ({"zones": {}}, "zones: unknown key"),
+        ({"cameras": gate({"hid": []})}, "cameras.gate.zones.hid: unknown key (did you mean 'hide'?)"),
+        ({"cameras": gate(None)}, "cameras.gate.zones: expected keys and values, found nothing"),
+        ({"cameras": gate({"hide": 3})}, "cameras.gate.zones.hide: expected a list of polygons, such as [[["),
+        (
+            {"cameras": gate({"keep": [[0, 0], [1, 0], [1, 1]]})},
+            "cameras.gate.zones.keep: polygon 1, point 1: expected [x, y] from 0 to 1 of the frame's width "
+            "and height, found 0 (",
+        ),
+        (
+            {"cameras": gate({"only": [TRIANGLE, [[0, 0], [1, 0]]]})},
+            "cameras.gate.zones.only: polygon 2: needs at least 3 points, has 2",
+        ),
+        (
+            {"cameras": gate({"hide": [[[0, 0], [1, 0], [1, 1.2]]]})},
+            "cameras.gate.zones.hide: polygon 1, point 3: expected [x, y] from 0 to 1",
+        ),
+        (
+            {"cameras": gate({"hide": [["x"]]})},
+            "cameras.gate.zones.hide: polygon 1, point 1: expected [x, y]",
+        ),
+        (
+            {"cameras": gate({"hide": [[[0, 0], [1, 0], [float("nan"), 1]]]})},
+            "cameras.gate.zones.hide: polygon",
+        ),
+        ({"cameras": gate({"hide": ["x"]})}, "cameras.gate.zones.hide: polygon 1: expected a list of [x, y]"),
+        (
+            {"cameras": gate({"hide": [[[0, 0], [1, 1], [1, 0], [0, 1]]]})},
+            "cameras.gate.zones.hide: polygon 1: its sides cross",
+        ),
         ({"output": {"directory": 3}}, "output.directory: expected a valid string, found 3"),
         ({"output": {"preset": "placebo"}}, "output.preset: expected 'ultrafast', 'superfast'"),
         ({"device": "gpu"}, "device: expected auto, cpu, cuda or cuda:N, found 'gpu'"),

@@ -1,11 +1,12 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from streamer.frame import Restored
-from streamer.measure import measure, psnr, squared_errors
+from streamer.measure import measure, psnr, samples, squared_errors
 from tests.values import hidden
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
@@ -50,6 +51,30 @@ def test_overlapping_regions_count_each_pixel_once_and_the_original_is_let_go() 
     assert result.metrics.psnr_blurred_roi == psnr(100 * 3 * 100, 200 * 3)
     assert result.metrics.psnr_restored == math.inf
     assert not any(np.shares_memory(image.numpy(), value) for value in (result.blurred, result.restored))
+
+
+def test_inside_the_regions_only_what_is_hidden_counts() -> None:
+    image = torch.full((20, 30, 3), 100, dtype=torch.uint8)
+    blurred = image.clone()
+    blurred[0:10, 0:5] = 110
+    mask = np.zeros((20, 30), np.uint8)
+    mask[0:10, 0:5] = 1
+    item = hidden(image, blurred, np.array([[0, 0, 10, 10], [0, 0, 5, 10]], np.int32))
+    metrics = measure(Restored(replace(item, mask=mask), None)).metrics
+    assert metrics.psnr_blurred_roi == psnr(100, 1)
+    kept = measure(Restored(replace(item, mask=np.zeros_like(mask)), None)).metrics
+    assert kept.psnr_blurred_roi is None
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_errors_are_summed_over_the_masks_share_of_the_areas(device: str) -> None:
+    original = torch.zeros((20, 30, 3), dtype=torch.uint8, device=device)
+    other = torch.ones_like(original)
+    mask = np.zeros((20, 30), np.uint8)
+    mask[5:15, 5:15] = 1
+    areas = np.array([[0, 0, 10, 10]], np.int32)
+    assert squared_errors(original, [other], areas, mask) == [(1800, 75)]
+    assert samples(areas, mask) == 75
 
 
 def test_without_regions_or_restoring_the_metrics_are_none() -> None:

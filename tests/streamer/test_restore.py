@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -9,7 +10,7 @@ from streamer import modelfile, restore
 from streamer.boxes import Boxes
 from streamer.frame import End, Restored
 from streamer.modelfile import Header
-from streamer.restore import Restorer, _paste_opencv, _paste_torch, cut, stage, surroundings
+from streamer.restore import Restorer, _fade, _paste_opencv, _paste_torch, cut, stage, surroundings
 from tests.values import hidden
 
 
@@ -150,7 +151,7 @@ def test_opencv_and_torch_paste_alike(region: tuple[int, int, int, int]) -> None
     pasted = []
     for paste in (_paste_opencv, _paste_torch):
         pasted.append(smooth() // 2)
-        paste(smooth(), pasted[-1], region, around, correction)
+        paste(smooth(), pasted[-1], region, around, correction, _fade(region, None))
     assert (pasted[0].int() - pasted[1].int()).abs().max() <= 1
 
 
@@ -189,6 +190,27 @@ def test_the_stage_restores_from_what_is_hidden_alone() -> None:
     assert first.restored is not None
     assert second.restored is not None
     assert torch.equal(first.restored, second.restored)
+
+
+def test_only_what_is_hidden_of_a_region_is_restored_and_that_fades_in() -> None:
+    mask = np.zeros((60, 80), np.uint8)
+    mask[10:50, 20:40] = 1  # the left half of the region
+    (restored,) = restorer(Brighter()).restore([flat()], [regions((20, 10, 60, 50))], [mask])
+    assert (restored[torch.from_numpy(mask) == 0] == 100).all()
+    assert (restored[20:40, 26:34] == 151).all()
+    assert 100 < restored[30, 39, 0] < 151
+
+
+@pytest.mark.parametrize("mode", ["regions", "frame"])
+def test_what_is_never_touched_is_the_same_after_restoring(mode: Literal["regions", "frame"]) -> None:
+    keep = np.zeros((60, 80), np.uint8)
+    keep[:20, :30] = 1
+    item = replace(hidden(flat(50), flat(), regions((0, 0, 80, 60))), mask=1 - keep, keep=keep)
+    (batch,) = stage([[item]], {"gate": restorer(Brighter(), mode)})
+    assert isinstance(batch[0], Restored)
+    assert batch[0].restored is not None
+    assert (batch[0].restored[:20, :30] == 100).all()
+    assert (batch[0].restored[30:50, 40:70] == 151).all()
 
 
 def test_the_stage_leaves_cameras_without_a_restorer_alone() -> None:

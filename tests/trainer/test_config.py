@@ -16,7 +16,7 @@ CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 def test_the_reference_is_the_recipe_as_it_was_written() -> None:
     loaded = config.load(CONFIGS / "reference.yaml")
     assert loaded.detect.classes == ("car",)
-    assert (loaded.blur.kernel, loaded.blur.padding) == (51, 0.0)
+    assert (loaded.blur.kernel, loaded.blur.scale, loaded.blur.quantise) == (51, 1.0, 1)
     assert (loaded.pairs.of, loaded.pairs.size) == ("frames", 128)
     assert (loaded.network.name, loaded.network.options) == ("autoencoder", {})
     fit = loaded.fit
@@ -80,6 +80,7 @@ def test_the_environment_is_substituted(tmp_path: Path) -> None:
             {"version": 1, "data": {"validation": 1.5}},
             r"data\.validation: expected .* a share between 0 and 1",
         ),
+        ({"version": 1, "blur": {"car": {"method": "solid"}}}, "blur: car: pairs know no classes"),
         ({"version": 1, "detect": {"classes": ["lorry"]}}, "unknown class 'lorry'"),
         (
             {"version": 1, "detect": {"threshold": 3.0}},

@@ -16,7 +16,7 @@ from trainer.config import PairsConfig
 from trainer.data import Picture
 from trainer.degrade import pairs, read_image
 
-HARD = BlurConfig(padding=0.0, edge="hard")
+HARD = BlurConfig(quantise=1, scale=1.0, edge="hard")
 BOXES = {"a_0.png": np.array([CAR, (70, 50, 200, 200)], np.float32)}
 
 
@@ -30,7 +30,7 @@ def test_a_pair_of_regions_is_what_streamer_would_cut(pictures: list[Picture]) -
     form = PairsConfig(of="regions", size=16, context=0.25)
     found = list(pairs(pictures, BOXES, HARD, form, variants=1, seed=0))
     image = torch.from_numpy(picture(seed_of("a", 0)))
-    blurred, regions = hide(image, BOXES["a_0.png"], HARD)
+    blurred, regions, _ = hide(image, BOXES["a_0.png"], HARD)
     assert len(found) == len(regions) == 2  # a_1 was not looked at
     for i, pair in enumerate(found):
         for pixels, source in ((pair.degraded, blurred), (pair.clean, image)):
@@ -79,6 +79,30 @@ def test_a_pair_of_frames_is_the_whole_frame_with_all_that_is_hidden(pictures: l
     # a frame without a car is a pair too, as the reference has it
     assert second.hidden.max() == 0
     np.testing.assert_array_equal(second.degraded, second.clean)
+
+
+def test_the_hidden_share_of_an_ellipse_leaves_its_corners_out(pictures: list[Picture]) -> None:
+    how = HARD.model_copy(update={"shape": "ellipse"})
+    boxes = {"a_0.png": np.array([(20, 16, 60, 48)], np.float32)}
+    for form in (PairsConfig(of="regions", size=40, context=0.25), PairsConfig(of="frames", size=48)):
+        (pair,) = pairs(pictures, boxes, how, form, variants=1, seed=0)
+        (box,) = pairs(pictures, boxes, HARD, form, variants=1, seed=0)
+        share = pair.hidden.astype(float).sum() / box.hidden.astype(float).sum()
+        assert share == pytest.approx(np.pi / 4, abs=0.08)
+        assert (pair.hidden <= box.hidden).all()
+        untouched = pair.hidden == 0
+        np.testing.assert_array_equal(pair.degraded[:, 0, 0], pair.clean[:, 0, 0])
+        assert untouched.any()
+
+
+def test_dither_is_the_same_each_time_pairs_are_made(pictures: list[Picture]) -> None:
+    form, how = PairsConfig(of="regions", size=64), HARD.model_copy(update={"quantise": 8})
+    one, again, other = (
+        [pair.degraded.tobytes() for pair in pairs(pictures, BOXES, how, form, variants=1, seed=seed)]
+        for seed in (0, 0, 1)
+    )
+    assert one == again
+    assert one != other
 
 
 def test_the_first_variant_is_exact_and_the_others_differ(pictures: list[Picture]) -> None:

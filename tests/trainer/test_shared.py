@@ -60,7 +60,7 @@ def test_the_bundled_restorer_beats_the_identity_on_a_held_out_clip(
             if index % 5 == 0:
                 image = torch.from_numpy(frame.to_ndarray(format="rgb24"))
                 found = detector.detect([image])[0]
-                blurred, regions = hide(image, found.boxes, BlurConfig())
+                blurred, regions, _ = hide(image, found.boxes, BlurConfig())
                 restored = restorer.restore([blurred], [regions])[0]
                 scored = compare("crash", image, blurred, restored, regions)
                 if scored is not None:
