@@ -57,7 +57,8 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-def _as_tuple(value: object) -> object:
+def as_tuple(value: object) -> object:
+    """Read a list, which is what YAML and JSON have, as a tuple."""
     return tuple(value) if isinstance(value, list) else value
 
 
@@ -68,10 +69,10 @@ class DetectConfig(Section):
     """How objects are found."""
 
     model: str = "bundled"
-    """``bundled``, the name of a torchvision detector, or the path of an ONNX file."""
+    """``bundled``, the name of a torchvision detector, or the path of an ONNX file or of ``trainer``'s."""
     weights: str = "default"
     """For a torchvision detector: ``default``, or the path of a file with its state dict."""
-    classes: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = Field(default=STREET, min_length=1)
+    classes: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = Field(default=STREET, min_length=1)
     """COCO names, or the groups ``vehicle`` and ``two-wheeler``; groups are resolved on loading."""
     threshold: float = Field(default=0.25, ge=0.0, le=1.0)
     """The score from which on a detection counts."""
@@ -100,7 +101,7 @@ class MaskConfig(Section):
     """A fixed Gaussian kernel of so many pixels (odd) instead of ``strength``: the reference uses 51."""
     quantise: Literal[1, 2, 4, 8, 16] = 8
     """Distance between the levels that a blurred or pixelated region keeps, dithered; 1 keeps them all."""
-    colour: Annotated[tuple[Level, Level, Level], BeforeValidator(_as_tuple)] = (114, 114, 114)
+    colour: Annotated[tuple[Level, Level, Level], BeforeValidator(as_tuple)] = (114, 114, 114)
     """What ``solid`` fills with: red, green, blue, 0 to 255."""
     shape: Literal["box", "ellipse"] = "box"
     """``ellipse`` is inscribed in the scaled box: the corners between the two stay as they are."""

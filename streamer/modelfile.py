@@ -7,9 +7,9 @@ import importlib.resources
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import safetensors
 import safetensors.torch
@@ -19,12 +19,14 @@ from torch import nn
 
 from streamer import nets
 from streamer.errors import ConfigError, ModelError
-from streamer.nets import Network
+from streamer.nets import Fcos, Network
 
 VERSION = 1
 """Of the header's form; a file of a later one is refused."""
 
 _KEY = "cctv-streamer"
+
+Net = TypeVar("Net", bound=nn.Module)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ def save(path: Path, network: nn.Module, header: Header, *, half: bool) -> None:
 
 
 def load(path: Path, *, task: str = "deblur") -> tuple[Network, Header]:
-    """Read a model file.
+    """Read the model file of a restorer.
 
     Args:
         path: of a file that ``save`` wrote.
@@ -97,6 +99,15 @@ def load(path: Path, *, task: str = "deblur") -> tuple[Network, Header]:
         ModelError: it is missing, no safetensors, truncated, not ours, for another task, or its weights
             don't fit its network; one line that says which.
     """
+    return _load(path, task, nets.build)
+
+
+def load_detector(path: Path) -> tuple[Fcos, Header]:
+    """Read the model file of a detector; as ``load``."""
+    return _load(path, "detect", nets.detector)
+
+
+def _load(path: Path, task: str, build: Callable[[str, Mapping[str, Any]], Net]) -> tuple[Net, Header]:
     _refuse_foreign(path)
     try:
         with safetensors.safe_open(path, framework="pt") as file:
@@ -107,7 +118,7 @@ def load(path: Path, *, task: str = "deblur") -> tuple[Network, Header]:
     try:
         # shapes without memory: a header may claim a network of any size
         with torch.device("meta"):
-            network = nets.build(header.network, header.config)
+            network = build(header.network, header.config)
     except ConfigError as error:
         raise ModelError(f"{path}: this version cannot build its network: {error}") from None
     weights = {name: w.float() if w.is_floating_point() else w for name, w in weights.items()}

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,11 +17,12 @@ from streamer.cli import exits
 from streamer.errors import ConfigError
 
 if TYPE_CHECKING:
+    from trainer.detector.run import Report as DetectorReport
     from trainer.run import Report
 
 app = typer.Typer(
     name="trainer",
-    help="Trains the networks that streamer restores with, and measures them.",
+    help="Trains the networks that streamer uses, and measures them.",
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -55,17 +56,20 @@ def fit(
         _check_extra()
         from rich.console import Console
 
+        import trainer.config
+        import trainer.detector.config
         from trainer import run
-        from trainer.config import load
+        from trainer.detector import run as detector
 
-        loaded = load(config)
-        if device is not None:
-            loaded = loaded.model_copy(update={"device": device})
         console = Console(stderr=True, quiet=quiet)
-        found = run.train(
-            loaded, runs / config.stem, resume=resume, overwrite=overwrite, steps=steps, console=console
-        )
-        _show(found, quiet=quiet, as_json=as_json)
+        given = {"device": device} if device is not None else {}
+        how: Any = {"resume": resume, "overwrite": overwrite, "steps": steps, "console": console}
+        if trainer.detector.config.is_detector(config):
+            wanted = trainer.detector.config.load(config).model_copy(update=given)
+            _show(detector.train(wanted, runs / config.stem, **how), quiet=quiet, as_json=as_json)
+            return
+        loaded = trainer.config.load(config).model_copy(update=given)
+        _show(run.train(loaded, runs / config.stem, **how), quiet=quiet, as_json=as_json)
         if not quiet and not as_json:
             print(f"Look at {runs / config.stem / 'samples.png'} and curves.png beside it")  # noqa: T201
 
@@ -83,18 +87,74 @@ def evaluate(
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Print what a model is worth on the test clips, beside doing nothing."""
+    """Print what a model is worth on the test clips, beside doing nothing.
+
+    With a detector's configuration, MODEL is any detector, as `detect.model` names one.
+    """
     with exits("trainer", quiet=quiet, verbose=verbose), _terminable():
         _check_extra()
         from rich.console import Console
 
+        import trainer.config
+        import trainer.detector.config
         from trainer import run
-        from trainer.config import load
+        from trainer.detector import run as detector
 
         console = Console(stderr=True, quiet=quiet)
-        loaded = None if config is None else load(config)
+        if config is not None and trainer.detector.config.is_detector(config):
+            labels = trainer.detector.config.load(config)
+            measured = detector.evaluate_model(model, labels, output, device, console)
+            _show(measured, quiet=quiet, as_json=as_json)
+            return
+        loaded = None if config is None else trainer.config.load(config)
         found = run.evaluate_model(model, loaded, output, device, console)
         _show(found, quiet=quiet, as_json=as_json)
+
+
+@app.command()
+def label(
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="[CONFIG] [FOOTAGE]...",
+            help="A detector's YAML file, for its frames; images, clips, and folders with either.",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Folder for images and annotations.json; default: the file's, or labels."),
+    ] = None,
+    every: Annotated[
+        float, typer.Option(min=0.0, help="Seconds from one frame of a clip to the next to label.")
+    ] = 1.0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Label anew, corrections included.")] = False,
+    device: Device = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Label frames as COCO JSON, by a strong pass of a detector; what is labelled already stays."""
+    with exits("trainer", quiet=quiet, verbose=verbose), _terminable():
+        _check_extra()
+        from rich.console import Console
+
+        from trainer.detector import run
+        from trainer.detector.config import load
+
+        files = [path for path in inputs if path.suffix.lower() in (".yaml", ".yml")]
+        if len(files) > 1:
+            raise ConfigError(f"label: expected one YAML file at most, found {len(files)}")
+        loaded = load(files[0]) if files else None
+        footage = [path for path in inputs if path not in files]
+        console = Console(stderr=True, quiet=quiet)
+        found = run.label_frames(
+            loaded, footage, output, console, every=every, device=device, overwrite=overwrite
+        )
+        if not quiet:
+            print(  # noqa: T201
+                f"{found.added} images labelled with {found.objects} objects, {found.kept} labelled before, "
+                f"{found.failed} unreadable: {found.path}"
+            )
 
 
 def main() -> None:
@@ -102,7 +162,7 @@ def main() -> None:
     app()
 
 
-def _show(found: Report, *, quiet: bool, as_json: bool) -> None:
+def _show(found: Report | DetectorReport, *, quiet: bool, as_json: bool) -> None:
     from rich.console import Console
 
     if as_json:

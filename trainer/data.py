@@ -64,6 +64,21 @@ def read(config: DataConfig, seed: int) -> Split:
     Raises:
         ConfigError: there is no dataset or folder, nothing in it, or the split leaves a side empty.
     """
+    pictures, others = find(config)
+    divided = split(pictures, config, seed)
+    divided.counts["files that are no images"] += others
+    return divided
+
+
+def find(config: DataConfig) -> tuple[list[Picture], int]:
+    """Find all frames.
+
+    Returns:
+        The frames, and how many files are none.
+
+    Raises:
+        ConfigError: there is no dataset or folder, or nothing in it.
+    """
     if config.folder is None:
         folder = Path(config.frames)
         found, others = gather(_download(config.kaggle), folder)
@@ -71,14 +86,12 @@ def read(config: DataConfig, seed: int) -> Split:
         folder = Path(config.folder).expanduser()
         if not folder.is_dir():
             raise ConfigError(f"data.folder: {folder}: no such folder")
-        found, others = _images(folder)
+        found, others = images_below(folder)
     pictures = []
     for path in found:
         name = path.relative_to(folder).as_posix()
         pictures.append(Picture(path, name, clip_of(name, config.clips), _digest(path)))
-    divided = split(pictures, config, seed)
-    divided.counts["files that are no images"] += others
-    return divided
+    return pictures, others
 
 
 def clip_of(name: str, by: Literal["name", "folder"]) -> str:
@@ -173,7 +186,7 @@ def _choose(
     return free[: max(1, round(wanted * len(order)))]
 
 
-def _images(folder: Path) -> tuple[list[Path], int]:
+def images_below(folder: Path) -> tuple[list[Path], int]:
     """Return the images below a folder, sorted, and how many other files there are.
 
     Raises:
@@ -200,7 +213,7 @@ def gather(source: Path, target: Path) -> tuple[list[Path], int]:
         ConfigError: there are no images.
         SinkError: ``target`` cannot be written.
     """
-    images, others = _images(source)
+    images, others = images_below(source)
     taken: Counter[str] = Counter()
     gathered = []
     try:

@@ -93,7 +93,7 @@ def train(
     from trainer.fit import fit
 
     device = resolve(config.device)
-    _check(folder, config, resume=resume, overwrite=overwrite)
+    check(folder, dump(config), resume=resume, overwrite=overwrite)
     split = data.read(config.data, config.seed)
     boxes = _boxes(split, config, device, console)
     folders = make_pairs(split, boxes, config, console)
@@ -210,8 +210,18 @@ def _boxes(split: Split, config: TrainConfig, device: torch.device, console: Con
     return boxes
 
 
-def _check(folder: Path, config: TrainConfig, *, resume: bool, overwrite: bool) -> None:
-    """Refuse to mix runs up."""
+def check(folder: Path, facts: Mapping[str, Any], *, resume: bool, overwrite: bool) -> None:
+    """Refuse to mix runs up.
+
+    Args:
+        folder: of the run.
+        facts: the whole configuration, as plain data.
+        resume: whether the run that is in the folder is to go on.
+        overwrite: whether it is to be replaced.
+
+    Raises:
+        ConfigError: there is a run, and neither was asked for; or there is none, or another one, to resume.
+    """
     last = folder / "checkpoints" / "last.ckpt"
     if not resume:
         if (folder / MODEL).exists() or last.exists():
@@ -224,7 +234,7 @@ def _check(folder: Path, config: TrainConfig, *, resume: bool, overwrite: bool) 
         return
     if not last.exists():
         raise ConfigError(f"{folder}: no run to resume, {last} is not there; start it without --resume")
-    before, now = _flat(read_yaml(folder / "config.yaml")), _flat(dump(config))
+    before, now = _flat(read_yaml(folder / "config.yaml")), _flat(facts)
     for key in sorted(before.keys() | now.keys()):
         if before.get(key) != now.get(key) and key not in MAY_CHANGE:
             raise ConfigError(

@@ -59,11 +59,15 @@ def load(config: DetectConfig, device: torch.device, *, classes: Sequence[str], 
         ConfigError: weights are named for a model that has its own.
     """
     # each engine takes seconds to import, so that only the one that is used is
-    if config.model == "bundled" or config.model.lower().endswith(".onnx"):
+    if config.model == "bundled" or config.model.lower().endswith((".onnx", ".safetensors")):
         if config.weights != "default":
             raise ConfigError(
                 f"detect.weights: only torchvision's detectors take weights, {config.model} has its own"
             )
+        if config.model.lower().endswith(".safetensors"):
+            from streamer.detect import fcos
+
+            return fcos.load(Path(config.model), device, classes=classes, threshold=threshold)
         from streamer.detect import onnx
 
         path = bundled_path() if config.model == "bundled" else Path(config.model)

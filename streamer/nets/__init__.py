@@ -10,10 +10,11 @@ from typing import Any
 
 from streamer.config import Section, validate
 from streamer.errors import ModelError
-from streamer.nets import autoencoder, unet
+from streamer.nets import autoencoder, fcos, unet
+from streamer.nets.fcos import Fcos
 from streamer.nets.network import Network
 
-__all__ = ["NAMES", "Network", "build", "options"]
+__all__ = ["NAMES", "Fcos", "Network", "build", "detector", "options"]
 
 _NETWORKS: Mapping[str, tuple[type[Section], type[Network]]] = {
     "autoencoder": (autoencoder.Options, autoencoder.Autoencoder),
@@ -53,3 +54,19 @@ def build(name: str, config: Mapping[str, Any]) -> Network:
     """
     checked = options(name, config)
     return _NETWORKS[name][1](checked)
+
+
+def detector(name: str, config: Mapping[str, Any]) -> Fcos:
+    """Make a detector's network with fresh weights; ``fcos`` is the only one so far.
+
+    Args:
+        name: ``fcos``.
+        config: its options by key; those not given have their defaults.
+
+    Raises:
+        ModelError: there is no such network.
+        ConfigError: an option is unknown or wrong; names its key.
+    """
+    if name != "fcos":
+        raise ModelError(f"unknown detector network {name!r}; known is fcos")
+    return Fcos(validate(fcos.Options, config))
