@@ -23,9 +23,9 @@ def test_the_reference_is_the_recipe_as_it_was_written() -> None:
     assert (fit.loss, fit.epochs, fit.rate, fit.schedule, fit.ema) == ("mse", 5, 0.001, "constant", None)
 
 
-def test_deblur_hides_as_the_streamer_does_by_default() -> None:
+def test_deblur_hides_as_the_streamer_does_by_default_but_for_the_dither() -> None:
     loaded = config.load(CONFIGS / "deblur.yaml")
-    assert loaded.blur == BlurConfig()
+    assert loaded.blur == BlurConfig(quantise=1)
     assert loaded.detect == DetectConfig()
     assert loaded.pairs.of == "regions"
 
