@@ -120,7 +120,7 @@ class TrackConfig(Section):
     lookahead: float | None = Field(default=None, ge=0.0, allow_inf_nan=False)
     """Seconds that a frame waits for what follows it; None: 0.5 for footage, 0 live."""
     hold: float = Field(default=1.0, ge=0.0, le=60.0)
-    """Seconds for which an object stays hidden where it must be by now, before and after it is seen."""
+    """Seconds after which an object that is no longer seen is given up, look-ahead included."""
 
     def seconds(self, live: bool) -> float:
         """Seconds that a frame of a source waits."""
