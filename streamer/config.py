@@ -46,7 +46,7 @@ COCO = (
 """COCO's 80 class names, in the order that its 80-class detectors use."""
 
 HIDE_THRESHOLD = 0.15
-"""Chosen by benchmarks/leak.py on clips that its table does not report on."""
+"""Chosen with benchmarks/leak.py on clips that the README's table does not report on."""
 
 FAINT = 0.25
 """Share of the score that hides from which on a detection goes on with a track, though it begins none."""
