@@ -1,6 +1,6 @@
 """What is left showing: the share of vehicles and persons that are less than 90% hidden, beside the cost.
 
-    python benchmarks/leak.py CLIP... [--thresholds 0.05,0.1,0.25] [--every 1,2,3,5] [--lookahead 0.5]
+    python -m benchmarks.leak CLIP... [--thresholds 0.05,0.1,0.25] [--every 1,2,3,5] [--lookahead 0.5]
 
 The truth is what the same detector finds on the whole frame and on tiles of it (``teacher.py``), which takes
 0.2 s a frame and is kept in ``--cache``. Counted are teacher's boxes with a score of ``--teacher`` at least
