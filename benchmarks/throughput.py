@@ -42,10 +42,11 @@ from streamer.config import OutputConfig, parse
 from streamer.detect.stage import stage as detect_stage
 from streamer.device import resolve
 from streamer.errors import StreamerError
-from streamer.frame import Detected, Frame, Hidden, Restored, Result
+from streamer.frame import Batch, Detected, End, Frame, Hidden, Restored, Result
 from streamer.pipeline import Run
 from streamer.sink.log import LogSink
 from streamer.sink.video import VideoSink
+from streamer.track.stage import stage as track_stage
 
 T = TypeVar("T")
 CHUNK = 8
@@ -82,7 +83,7 @@ def stages_alone(clip: Path, settings: Mapping[str, Any], most: int, folder: Pat
     camera, device = config.cameras["bench"], resolve(config.device)
     assert camera.output is not None
     detector = detect.load(
-        camera.detect, device, classes=camera.detect.classes, threshold=camera.detect.threshold
+        camera.detect, device, classes=camera.detect.classes, threshold=camera.detect.seeks_from
     )
     restorer = None if camera.restore is None else restore.load(camera.restore, device)
     blurred = VideoSink(folder / "blurred.mp4", camera.output, audio=True)
@@ -97,6 +98,9 @@ def stages_alone(clip: Path, settings: Mapping[str, Any], most: int, folder: Pat
             break
         with meter("detect"):
             found = of(Detected, detect_stage([chunk], detector, device, {"bench": camera.detect}))
+        with meter("track"):
+            waiting: Batch[Detected] = [*found, End("bench")]
+            found = of(Detected, track_stage([waiting], {"bench": camera}))
         with meter("hide"):
             hidden = of(Hidden, hide.stage([found], {"bench": camera.blur}))
         with meter("restore"):

@@ -2,7 +2,8 @@
 
 A camera may have so many frames in flight. Its source takes a credit for each frame, and whoever is last
 done with the frame gives it back; so the channels between the stages need no bound of their own, a shared
-stage never blocks on one camera, and memory is bounded by the number of credits.
+stage never blocks on one camera, and memory is bounded by the number of credits. Frames that wait for
+look-ahead hold none: the stage in which they wait bounds them by their memory.
 """
 
 from __future__ import annotations
@@ -147,6 +148,7 @@ class Credits:
         self.count = count
         """All there are."""
         self._left = count
+        self._waiting = 0
         self._changed = threading.Condition()
         self._cancelled = False
 
@@ -162,10 +164,22 @@ class Credits:
     def try_take(self) -> bool:
         """Take a credit if there is one."""
         with self._changed:
-            if self._left == 0 or self._cancelled:
+            if self._left <= 0 or self._cancelled:
                 return False
             self._left -= 1
             return True
+
+    def wait(self, change: int) -> None:
+        """Lend the credits of so many more frames out again, or of fewer where ``change`` is negative.
+
+        Frames that wait for those after them must not keep these from coming, so that they hold no credit;
+        how many wait is bounded by whoever lets them. When many go on at once, none is given out until as
+        many have come back.
+        """
+        with self._changed:
+            self._left += change
+            self._waiting += change
+            self._changed.notify()
 
     def give(self) -> None:
         """Return a credit."""
@@ -181,8 +195,8 @@ class Credits:
 
     @property
     def in_flight(self) -> int:
-        """How many credits are out."""
-        return self.count - self._left
+        """How many frames are in flight, those that wait included."""
+        return self.count - self._left + self._waiting
 
 
 class Countdown:

@@ -47,6 +47,15 @@ COCO = (
 )  # fmt: skip
 """COCO's 80 class names, in the order that its 80-class detectors use."""
 
+HIDE_THRESHOLD = 0.15
+"""Chosen with benchmarks/leak.py on clips that the README's table does not report on."""
+
+FAINT = 0.25
+"""Share of the score that hides from which on a detection goes on with a track, though it begins none."""
+
+LOOKAHEAD = 0.5
+"""Seconds that a frame of footage waits for what follows it, where nothing else is said."""
+
 NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_. -]{0,98}[A-Za-z0-9_-])?")
 """What a camera's name looks like: it becomes the name of a folder."""
 
@@ -75,7 +84,30 @@ class DetectConfig(Section):
     classes: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = Field(default=STREET, min_length=1)
     """COCO names, or the groups ``vehicle`` and ``two-wheeler``; groups are resolved on loading."""
     threshold: float = Field(default=0.25, ge=0.0, le=1.0)
-    """The score from which on a detection counts."""
+    """The score from which on a detection counts as an object, in logs and events."""
+    hide_threshold: float = Field(default=HIDE_THRESHOLD, ge=0.0, le=1.0)
+    """The score from which on it is hidden; never more than ``threshold``."""
+    every: int = Field(default=1, ge=1, le=100)
+    """Look at every so manieth frame only; tracks say what to hide in the others."""
+
+    @property
+    def hides_from(self) -> float:
+        """The score from which on a detection is hidden: whatever counts is."""
+        return min(self.threshold, self.hide_threshold)
+
+    @property
+    def seeks_from(self) -> float:
+        """The score from which on a detection is asked for: faint ones still tell where a track goes on."""
+        return FAINT * self.hides_from
+
+    @model_validator(mode="after")
+    def _hides_what_counts(self) -> DetectConfig:
+        if self.hide_threshold > self.threshold and "hide_threshold" in self.model_fields_set:
+            raise ValueError(
+                f"hide_threshold is {self.hide_threshold:g}, above threshold ({self.threshold:g}): "
+                "what counts as an object must be hidden"
+            )
+        return self
 
     @field_validator("classes")
     @classmethod
@@ -86,6 +118,21 @@ class DetectConfig(Section):
                 raise ValueError(f"unknown class {name!r}{_suggest(name, [*COCO, *GROUPS])}")
             resolved.update(dict.fromkeys(GROUPS.get(name, (name,))))
         return tuple(resolved)
+
+
+class TrackConfig(Section):
+    """How objects are followed over time."""
+
+    lookahead: float | None = Field(default=None, ge=0.0, allow_inf_nan=False)
+    """Seconds that a frame waits for what follows it; None: 0.5 for footage, 0 live."""
+    hold: float = Field(default=1.0, ge=0.0, le=60.0)
+    """Seconds after which an object that is no longer seen is given up, look-ahead included."""
+
+    def seconds(self, live: bool) -> float:
+        """Seconds that a frame of a source waits."""
+        if self.lookahead is not None:
+            return self.lookahead
+        return 0.0 if live else LOOKAHEAD
 
 
 class MaskConfig(Section):
@@ -237,6 +284,7 @@ class Settings(Section):
     """What stands at the top level as defaults and what a camera may override."""
 
     detect: DetectConfig = DetectConfig()
+    track: TrackConfig = TrackConfig()
     blur: BlurConfig = BlurConfig()
     restore: Annotated[RestoreConfig | None, BeforeValidator(_off)] = RestoreConfig()
     """None (``off`` in the file) where nothing is restored."""

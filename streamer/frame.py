@@ -129,7 +129,7 @@ Batch: TypeAlias = Sequence[T | Marker]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Detections:
-    """Objects found in one frame."""
+    """Objects in one frame: those that were seen there, and those that tracks say are there."""
 
     boxes: NDArray[np.float32]
     """float32 ``[N, 4]``: x0 ≤ x1, y0 ≤ y1 in source pixels; may reach off the frame."""
@@ -139,6 +139,10 @@ class Detections:
     """N class names, by COCO's names."""
     tracks: NDArray[np.int64] | None = None
     """int64 ``[N]``: identity over time; None without tracking."""
+    carried: NDArray[np.bool_] | None = None
+    """bool ``[N]``: not seen here, said by a track; None where all were seen."""
+    looked: bool = True
+    """False where no detector has looked, so that seeing nothing means nothing."""
 
     def __post_init__(self) -> None:
         n = len(self.labels)
@@ -150,20 +154,28 @@ class Detections:
             raise ValueError("a detector returned a box whose end lies before its start")
         if self.tracks is not None and self.tracks.shape != (n,):
             raise ValueError(f"{n} labels with tracks {self.tracks.shape}")
+        if self.carried is not None and self.carried.shape != (n,):
+            raise ValueError(f"{n} labels with carried {self.carried.shape}")
 
     def __len__(self) -> int:
         return len(self.labels)
 
     @classmethod
-    def none(cls) -> Detections:
+    def none(cls, *, looked: bool = True) -> Detections:
         """No object at all."""
-        return cls(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), ())
+        return cls(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), (), looked=looked)
 
     def keep(self, chosen: NDArray[np.bool_]) -> Detections:
         """Those where ``chosen``, bool ``[N]``, is true."""
         labels = tuple(label for label, kept in zip(self.labels, chosen, strict=True) if kept)
         tracks = None if self.tracks is None else self.tracks[chosen]
-        return Detections(self.boxes[chosen], self.scores[chosen], labels, tracks)
+        carried = None if self.carried is None else self.carried[chosen]
+        return Detections(self.boxes[chosen], self.scores[chosen], labels, tracks, carried, self.looked)
+
+    def count(self, threshold: float) -> NDArray[np.bool_]:
+        """Say which count as objects: seen, and with that score at least; bool ``[N]``."""
+        counts = self.scores >= threshold
+        return counts if self.carried is None else counts & ~self.carried
 
 
 @dataclass(frozen=True, slots=True, eq=False)

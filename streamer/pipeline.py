@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import platform
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from importlib import metadata
 from itertools import chain
@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import cv2
 import torch
 
-from streamer import detect, hide, measure, restore, source
+from streamer import cut, detect, hide, measure, restore, source
 from streamer.address import mask
 from streamer.camera import Camera, Done
 from streamer.channel import Channel, Intake, Worker, ahead
@@ -27,6 +27,7 @@ from streamer.errors import ConfigError, StageError, StreamerError
 from streamer.frame import Batch, End, Frame, Marker, Result
 from streamer.restore import Restorer
 from streamer.sink import check_outputs, clear_outputs, write_summary
+from streamer.track.stage import stage as track_stage
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +47,7 @@ def assemble(
     device: torch.device,
     detector: detect.Detector,
     restorers: Mapping[str, Restorer | None],
+    waits: Callable[[str, int], None],
 ) -> Iterator[Iterator[Batch[Result]]]:
     """Join the stages; leaving the context ends them.
 
@@ -55,16 +57,19 @@ def assemble(
         device: where pictures are from detection to measurement.
         detector: shared by all cameras.
         restorers: by camera.
+        waits: told a camera and how many more (or fewer) of its frames wait for those after them.
 
     Yields:
         Batches of results; asking for them raises a ``StageError`` when a stage failed that cannot go on.
     """
     cameras = config.cameras
+    scenes = _named("cut", cut.stage(frames))
     detected = _named(
-        "detect", detect_stage(frames, detector, device, {c: cameras[c].detect for c in cameras})
+        "detect", detect_stage(scenes, detector, device, {c: cameras[c].detect for c in cameras})
     )
     blur, zones = {c: cameras[c].blur for c in cameras}, {c: cameras[c].zones for c in cameras}
-    hidden = _named("hide", hide.stage(detected, blur, zones))
+    tracked = _named("track", track_stage(detected, cameras, waits))
+    hidden = _named("hide", hide.stage(tracked, blur, zones))
     with ExitStack() as stack:
         if device.type == "cpu":
             # a CPU has cores for two batches at a time; a GPU works on one after the other anyway
@@ -251,7 +256,9 @@ class Run:
         try:
             with (
                 one_thread_each(),
-                assemble(frames, self.config, self.device, self.detector, self.restorers) as batches,
+                assemble(
+                    frames, self.config, self.device, self.detector, self.restorers, self._waits
+                ) as batches,
             ):
                 for item in chain.from_iterable(batches):
                     if isinstance(item, Result):
@@ -265,6 +272,9 @@ class Run:
             for name in left:
                 self.cameras[name].stop()
                 self.cameras[name].outlet.finish(End(name))
+
+    def _waits(self, camera: str, change: int) -> None:
+        self.cameras[camera].credits.wait(change)
 
     def _until_ended(self, batches: Iterable[list[Frame | Marker]]) -> Iterator[Batch[Frame]]:
         """Pass batches on until the last camera's end has gone by; stop the cameras when that is due."""
@@ -324,7 +334,7 @@ def load_detector(config: Config, device: torch.device) -> detect.Detector:
     """
     settings = [camera.detect for camera in config.cameras.values()]
     classes = sorted({name for each in settings for name in each.classes})
-    threshold = min(each.threshold for each in settings)
+    threshold = min(each.seeks_from for each in settings)
     return detect.load(settings[0], device, classes=classes, threshold=threshold)
 
 

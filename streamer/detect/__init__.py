@@ -99,6 +99,6 @@ def bundled_path() -> Path:
 
 
 def select(detections: Detections, config: DetectConfig) -> Detections:
-    """Return those of ``detections`` that one camera's classes and threshold ask for."""
+    """Return those of ``detections`` that one camera's classes and least score ask for."""
     named = np.array([label in config.classes for label in detections.labels], bool)
-    return detections.keep(named & (detections.scores >= config.threshold))
+    return detections.keep(named & (detections.scores >= config.seeks_from))

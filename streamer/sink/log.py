@@ -6,8 +6,6 @@ import json
 from dataclasses import astuple
 from pathlib import Path
 
-import numpy as np
-
 from streamer.errors import SinkError
 from streamer.frame import Detections, Result
 from streamer.sink.file import OutputFile
@@ -61,10 +59,13 @@ class LogSink:
             SinkError: a file cannot be written; the rows in it stay whole.
         """
         time_s = f"{result.time_s:.6f}"
-        objects = np.count_nonzero(result.detections.scores >= threshold)
+        counted = result.detections.keep(result.detections.count(threshold))
+        objects = len(counted) if counted.looked else ""  # nobody looked, so that nobody knows
         decibels = ("" if value is None else f"{value:.3f}" for value in astuple(result.metrics))
         _write(self._frames, f"{result.index},{time_s},{objects},{','.join(decibels)},{latency_ms:.1f}")
-        line = {"frame": result.index, "time_s": float(time_s), "objects": _objects(result.detections)}
+        line = {"frame": result.index, "time_s": float(time_s), "objects": _objects(counted)}
+        if not counted.looked:
+            line["looked"] = False
         _write(self._detections, json.dumps(line, separators=(",", ":")))
 
     def close(self) -> None:

@@ -157,3 +157,20 @@ def test_leaving_early_ends_the_thread_that_makes() -> None:
     with pytest.raises(ValueError, match="enough"), ahead(items(), 2, "maker") as iterator:
         for _ in iterator:
             raise ValueError("enough")
+
+
+def test_frames_that_wait_lend_their_credit_and_take_it_back_when_they_go_on() -> None:
+    credits = Credits(2)
+    assert credits.take()
+    assert credits.take()
+    assert not credits.try_take()
+    credits.wait(2)
+    assert credits.take()
+    assert credits.in_flight == 3
+    credits.wait(-2)  # all go on at once: more are out than there are
+    assert credits.in_flight == 3
+    credits.give()
+    assert not credits.try_take()
+    credits.give()
+    assert credits.try_take()
+    assert credits.in_flight == 2

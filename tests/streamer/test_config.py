@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import yaml
 
-from streamer.config import BlurConfig, CameraConfig, Config, ZonesConfig, load, parse
+from streamer.config import HIDE_THRESHOLD, BlurConfig, CameraConfig, Config, ZonesConfig, load, parse
 from streamer.errors import ConfigError
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
@@ -23,7 +23,7 @@ def test_the_commented_example_says_what_the_defaults_are() -> None:
     assert config.cameras["yard"] == CameraConfig(source="footage/yard.mp4")
     assert config.device == Config.model_fields["device"].default
     given = yaml.safe_load((CONFIGS / "cam.yaml").read_text())
-    for section in ("detect", "blur", "restore", "output"):
+    for section in ("detect", "track", "blur", "restore", "output"):
         assert set(given[section]) == set(type(getattr(config.cameras["yard"], section)).model_fields)
     assert set(given["cameras"]["gate"]["zones"]) == set(ZonesConfig.model_fields)
     assert set(given["cameras"]["yard"]) | set(given["cameras"]["gate"]) == {
@@ -60,6 +60,27 @@ def test_a_camera_overrides_single_keys_of_the_defaults() -> None:
     assert yard.detect.threshold == 0.5
     assert yard.restore is None
     assert yard.output is None
+
+
+def test_what_counts_is_hidden_and_footage_looks_ahead_where_live_does_not() -> None:
+    config = parse(
+        {
+            **MINIMAL,
+            "detect": {"threshold": 0.05},
+            "track": {"hold": 2},
+            "cameras": {
+                "gate": {"source": "a.mp4"},
+                "yard": {"source": "b.mp4", "detect": {"threshold": 0.5, "every": 3}},
+                "lane": {"source": "c.mp4", "track": {"lookahead": 2}},
+            },
+        }
+    )
+    gate, yard, lane = (config.cameras[name] for name in ("gate", "yard", "lane"))
+    assert (gate.detect.hides_from, yard.detect.hides_from) == (0.05, HIDE_THRESHOLD)
+    assert (gate.detect.every, yard.detect.every) == (1, 3)
+    assert [each.track.seconds(live=False) for each in (gate, yard, lane)] == [0.5, 0.5, 2.0]
+    assert [each.track.seconds(live=True) for each in (gate, yard, lane)] == [0.0, 0.0, 2.0]
+    assert lane.track.hold == 2.0
 
 
 def test_groups_of_classes_are_resolved_once() -> None:
@@ -135,6 +156,19 @@ def test_zones_are_polygons_in_shares_of_the_frame() -> None:
         (
             {"detect": {"threshold": -0.1}},
             "detect.threshold: expected greater than or equal to 0, found -0.1",
+        ),
+        (
+            {"detect": {"threshold": 0.2, "hide_threshold": 0.3}},
+            "detect: hide_threshold is 0.3, above threshold (0.2)",
+        ),
+        ({"detect": {"every": 0}}, "detect.every: expected greater than or equal to 1, found 0"),
+        ({"detect": {"every": 1.5}}, "detect.every: expected a valid integer, found 1.5"),
+        ({"track": {"lookahead": -1}}, "track.lookahead: expected greater than or equal to 0, found -1"),
+        ({"track": {"lookahead": float("inf")}}, "track.lookahead: expected a finite number"),
+        ({"track": {"look_ahead": 1}}, "track.look_ahead: unknown key (did you mean 'lookahead'?)"),
+        (
+            {"cameras": {"gate": {"source": "a", "track": {"hold": 61.0}}}},
+            "cameras.gate.track.hold: expected less than or equal to 60, found 61.0",
         ),
         ({"detect": {"threshold": "high"}}, "detect.threshold: expected a valid number, found 'high'"),
         ({"detect": {"threshold": float("nan")}}, "detect.threshold: "),

@@ -398,16 +398,98 @@ def test_cameras_have_their_own_classes_threshold_blur_and_restoring(tmp_path: P
         cameras={
             "plain": {"source": str(clip)},
             "people": {"source": str(clip), "detect": {"classes": ["person"]}},
-            "strict": {"source": str(clip), "detect": {"threshold": 0.95}},
+            "strict": {"source": str(clip), "detect": {"threshold": 0.95, "hide_threshold": 0.95}},
             "restored": {"source": str(clip), "restore": {"mode": "regions"}},
         },
     )
     with Run(parse(data)) as run:
         found = dict.fromkeys(run.config.cameras, 0)
         for result in run:
-            found[result.camera] += len(result.detections)
+            found[result.camera] += int(result.detections.count(0.0).sum())
             assert (result.restored is not None) == (result.camera == "restored")
     assert found == {"plain": FRAMES, "people": 0, "strict": 0, "restored": FRAMES}
     assert not (tmp_path / "out/plain/restored.mp4").exists()
     assert rows(tmp_path, "plain")[0]["psnr_restored_db"] == ""
     assert rows(tmp_path, "people")[0]["psnr_blurred_db"] == "inf"
+
+
+@pytest.mark.usefixtures("detector")
+def test_a_window_of_more_frames_than_a_camera_has_credits_neither_blocks_nor_grows(tmp_path: Path) -> None:
+    clip = footage.write_clip(tmp_path / "yard.mp4", 260, time_base=Fraction(1, 50))
+    most = 0
+    with streamer.open(settings(tmp_path, track={"lookahead": 2.0}), [clip]) as run:
+        indices = []
+        for result in run:
+            indices.append(result.index)
+            most = max(most, run.cameras["yard"].credits.in_flight)
+        credits = run.cameras["yard"].credits
+    assert indices == list(range(260))
+    assert 100 < most <= 101 + credits.count
+    assert credits.in_flight == 0
+    assert summary(tmp_path, "yard")["frames_written"] == 260
+
+
+@pytest.mark.usefixtures("detector")
+def test_leaving_the_block_while_frames_wait_finishes_the_files(tmp_path: Path) -> None:
+    clips = [footage.write_clip(tmp_path / f"{name}.mp4", 300) for name in ("gate", "yard")]
+    with streamer.open(settings(tmp_path, track={"lookahead": 4.0}), clips) as run:
+        for _ in run:
+            break
+    for name in ("gate", "yard"):
+        written = len(rows(tmp_path, name))
+        assert written < 300
+        assert [int(row["frame"]) for row in rows(tmp_path, name)] == list(range(written))
+        assert run.cameras[name].credits.in_flight == 0
+
+
+def test_with_every_only_every_nth_frame_is_looked_at_and_all_are_hidden(
+    tmp_path: Path, detector: StandIn
+) -> None:
+    clip = footage.write_clip(tmp_path / "yard.mp4", 21)
+    with streamer.open(settings(tmp_path, detect={"every": 5}), [clip]) as run:
+        for result in run:
+            x0, y0, x1, y1 = box_of(result.index)
+            assert any(
+                left <= x0 and top <= y0 and right >= x1 and bottom >= y1
+                for left, top, right, bottom in result.regions.tolist()
+            )
+            assert result.failure is None
+    assert sum(detector.batches) == 5
+    counts = [row["objects"] for row in rows(tmp_path, "yard")]
+    assert counts == [("1" if index % 5 == 0 else "") for index in range(21)]
+
+
+def test_a_frame_that_the_detector_failed_on_is_made_up_for_by_the_next(
+    tmp_path: Path, detector: StandIn
+) -> None:
+    detector.failing = {5}
+    clip = footage.write_clip(tmp_path / "yard.mp4", 12)
+    with streamer.open(settings(tmp_path, detect={"every": 5}), [clip]) as run:
+        failed = [result.index for result in run if result.failure is not None]
+    assert failed == [5]
+    looked = [int(row["frame"]) for row in rows(tmp_path, "yard") if row["objects"] == "1"]
+    assert looked in ([0, 6, 11], [0, 10])  # the sixth, or, where it was in the same batch, the next turn
+
+
+@pytest.mark.usefixtures("detector")
+def test_a_live_camera_does_not_wait_by_default(
+    tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ordinary = source.read
+    left = threading.Event()
+
+    def read(camera: str, *arguments: Any) -> Iterator[Frame | Discontinuity | End]:
+        if camera != "live":
+            yield from ordinary(camera, *arguments)
+            return
+        for item in live_frames(5, 0.01):
+            if isinstance(item, Frame) and item.index == 3:
+                assert left.wait(60)  # the third came out before the fourth came in
+            yield item
+
+    monkeypatch.setattr(source, "read", read)
+    with with_live(tmp_path, clip) as run:
+        for result in run:
+            if result.camera == "live" and result.index == 2:
+                left.set()
+    assert summary(tmp_path, "live")["frames_written"] == 5

@@ -73,11 +73,15 @@ def test_any_other_word_is_a_name_of_torchvisions() -> None:
         load(DetectConfig(model="yolo"))
 
 
-def test_selection_is_by_class_and_by_threshold_with_the_threshold_itself() -> None:
+def test_selection_is_by_class_and_by_threshold_with_the_threshold_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     scores = np.array([0.9, 0.7, 0.69, 0.7], np.float32)
     boxes = np.arange(16, dtype=np.float32).reshape(4, 4)
     found = Detections(boxes, scores, ("car", "car", "car", "person"))
-    chosen = detect.select(found, DetectConfig(classes=("car", "bus"), threshold=0.7))
+    config = DetectConfig(classes=("car", "bus"), threshold=1.0, hide_threshold=1.0)
+    monkeypatch.setattr("streamer.config.FAINT", 0.7)
+    chosen = detect.select(found, config)
     assert chosen.labels == ("car", "car")
     np.testing.assert_array_equal(chosen.scores, scores[:2])
     np.testing.assert_array_equal(chosen.boxes, boxes[:2])

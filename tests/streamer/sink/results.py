@@ -39,7 +39,7 @@ def result(
         stream=stream or Stream(image.shape[1], image.shape[0]),
         blurred=image,
         restored=None,
-        detections=detections or Detections.none(),
+        detections=Detections.none() if detections is None else detections,
         regions=np.zeros((0, 4), np.int32),
         metrics=metrics,
         audio=tuple(audio),

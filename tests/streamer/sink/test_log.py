@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from tests.streamer.sink.results import result
 IMAGE = footage.picture(0)
 CARS = Detections(
     np.array([[1.0, 2.5, 30.126, 40.0], [-5.0, 0.0, 70.0, 20.0]], np.float32),
-    np.array([0.7, 0.5], np.float32),
+    np.array([0.7, 0.6], np.float32),
     ("car", "person"),
     np.array([3, 4]),
 )
@@ -35,44 +36,68 @@ def lines(directory: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in (directory / "detections.jsonl").read_text().splitlines()]
 
 
+def objects(line: dict[str, object]) -> list[dict[str, object]]:
+    found = line["objects"]
+    assert isinstance(found, list)
+    return found
+
+
 def test_the_files_say_exactly_what_the_contract_says(tmp_path: Path) -> None:
     sink = LogSink(tmp_path)
     metrics = Metrics(31.25, 34.5678, 20.0, None)
     sink.write(
         result(0, IMAGE, pts=126_001, time_base=Fraction(1, 90_000), detections=CARS, metrics=metrics),
         41.26,
-        0.6,
+        0.5,
     )
     sink.write(result(7, IMAGE, pts=200, metrics=Metrics(float("inf"), None, None, None)), 5.0, 0.6)
     sink.close()
     sink.close()
     assert (tmp_path / "frames.csv").read_text() == (
         "frame,time_s,objects,psnr_blurred_db,psnr_restored_db,psnr_blurred_roi_db,psnr_restored_roi_db,latency_ms\n"
-        "0,1.400011,1,31.250,34.568,20.000,,41.3\n"
+        "0,1.400011,2,31.250,34.568,20.000,,41.3\n"
         "7,8.000000,0,inf,,,,5.0\n"
     )
     assert (tmp_path / "detections.jsonl").read_text() == (
         '{"frame":0,"time_s":1.400011,"objects":['
         '{"box":[1.0,2.5,30.13,40.0],"class":"car","score":0.7,"track":3},'
-        '{"box":[-5.0,0.0,70.0,20.0],"class":"person","score":0.5,"track":4}]}\n'
+        '{"box":[-5.0,0.0,70.0,20.0],"class":"person","score":0.6,"track":4}]}\n'
         '{"frame":7,"time_s":8.0,"objects":[]}\n'
     )
 
 
-@pytest.mark.parametrize(("threshold", "objects"), [(0.0, "2"), (0.5, "2"), (0.7, "1"), (0.71, "0")])
+@pytest.mark.parametrize(("threshold", "objects"), [(0.0, "2"), (0.6, "2"), (0.7, "1"), (0.71, "0")])
 def test_objects_are_those_at_or_above_the_threshold(tmp_path: Path, threshold: float, objects: str) -> None:
     sink = LogSink(tmp_path)
     sink.write(result(0, IMAGE, detections=CARS), 1.0, threshold)
     assert rows(tmp_path)[0]["objects"] == objects
 
 
+def test_what_a_track_says_and_what_is_below_the_threshold_are_no_objects(tmp_path: Path) -> None:
+    sink = LogSink(tmp_path)
+    found = replace(CARS, carried=np.array([True, False]))
+    sink.write(result(0, IMAGE, detections=found), 1.0, 0.5)
+    sink.write(result(1, IMAGE, detections=found), 1.0, 0.65)
+    assert [row["objects"] for row in rows(tmp_path)] == ["1", "0"]
+    assert [[each["track"] for each in objects(line)] for line in lines(tmp_path)] == [[4], []]
+
+
+def test_a_frame_that_nobody_looked_at_is_told_from_one_in_which_nothing_was_found(tmp_path: Path) -> None:
+    sink = LogSink(tmp_path)
+    sink.write(result(0, IMAGE), 1.0, 0.5)
+    sink.write(result(1, IMAGE, detections=Detections.none(looked=False)), 1.0, 0.5)
+    assert [row["objects"] for row in rows(tmp_path)] == ["0", ""]
+    assert lines(tmp_path) == [
+        {"frame": 0, "time_s": 0.0, "objects": []},
+        {"frame": 1, "time_s": 0.04, "objects": [], "looked": False},
+    ]
+
+
 def test_without_tracking_a_track_is_null(tmp_path: Path) -> None:
     sink = LogSink(tmp_path)
     untracked = Detections(CARS.boxes, CARS.scores, CARS.labels)
     sink.write(result(0, IMAGE, detections=untracked), 1.0, 0.5)
-    objects = lines(tmp_path)[0]["objects"]
-    assert isinstance(objects, list)
-    assert [found["track"] for found in objects] == [None, None]
+    assert [found["track"] for found in objects(lines(tmp_path)[0])] == [None, None]
 
 
 def test_times_of_a_long_recording_are_exact_to_the_microsecond(tmp_path: Path) -> None:

@@ -1,0 +1,146 @@
+"""The tracking stage: frames wait for what follows them, and leave with all that must be hidden in them."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from itertools import count
+
+import numpy as np
+
+from streamer.config import CameraConfig
+from streamer.frame import Batch, Detected, Detections, Discontinuity, End, Marker
+from streamer.track.tracker import Tracker
+
+logger = logging.getLogger(__name__)
+
+WAITING_BYTES = 2 * 2**30
+"""Most memory for the pictures that wait, of all cameras together."""
+
+PATIENCE = 1.0
+"""Seconds beyond the look-ahead after which a live frame leaves, though nothing came after it."""
+
+EXACT = 1e-6
+"""Seconds by which times may be off for being binary fractions."""
+
+PIECE = 8
+"""Most frames that leave at once, so that a window that is let go of takes no more memory than it did."""
+
+
+def stage(
+    batches: Iterable[Batch[Detected]],
+    cameras: Mapping[str, CameraConfig],
+    waits: Callable[[str, int], None] = lambda camera, change: None,
+) -> Iterator[Batch[Detected]]:
+    """Follow objects over time; in every frame what was seen and what tracks say is hidden.
+
+    Args:
+        batches: frames in which was looked, or not (``Detections.looked``), and markers.
+        cameras: their settings.
+        waits: told a camera and by how many more (or fewer) of its frames wait in here.
+    """
+    windows = {name: Window(name, config, WAITING_BYTES // len(cameras)) for name, config in cameras.items()}
+    for batch in batches:
+        before = {name: len(window) for name, window in windows.items()}
+        leaving: list[Detected | Marker] = []
+        for item in batch:
+            if isinstance(item, End | Discontinuity):
+                leaving += windows[item.camera].close()
+                leaving.append(item)
+            else:
+                leaving += windows[item.frame.camera].take(item)
+        for name, window in windows.items():
+            leaving += window.stalled(time.monotonic())
+            if (change := len(window) - before[name]) != 0:
+                waits(name, change)
+        for start in range(0, len(leaving) or 1, PIECE):
+            yield leaving[start : start + PIECE]
+
+
+class Window:
+    """One camera's frames that wait, and its objects."""
+
+    def __init__(self, name: str, config: CameraConfig, most_bytes: int) -> None:
+        """Begin with nothing.
+
+        Args:
+            name: of the camera.
+            config: of the camera.
+            most_bytes: that waiting pictures may take.
+        """
+        self._name = name
+        self._config = config
+        self._most_bytes = most_bytes
+        self._numbers = count(1)
+        self._tracker = self._begin()
+        self._waiting: deque[Detected] = deque()
+        self._said = False
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def _begin(self) -> Tracker:
+        return Tracker(self._numbers, self._config.detect.hides_from, self._config.track.hold)
+
+    def take(self, item: Detected) -> list[Detected]:
+        """Take in a frame; returns those that need wait no longer, in order."""
+        frame, found = item.frame, item.detections
+        if found.looked:
+            found = self._tracker.look(frame.time_s, found)
+        self._waiting.append(replace(item, detections=found))
+        ahead = self._config.track.seconds(frame.stream.live)
+        leaving = []
+        while self._waiting and frame.time_s - self._waiting[0].frame.time_s > ahead - EXACT:
+            leaving.append(self._leave())
+        while len(self._waiting) * frame.image.nbytes > self._most_bytes:
+            if not self._said:
+                self._said = True
+                logger.warning(
+                    "%s: of %g s of look-ahead %.2g s fit into memory (%.0f MiB)",
+                    self._name, ahead, frame.time_s - self._waiting[0].frame.time_s, self._most_bytes / 2**20,
+                )  # fmt: skip
+            leaving.append(self._leave())
+        return leaving
+
+    def close(self) -> list[Detected]:
+        """Let go of all frames and forget all objects: what follows has nothing to do with them."""
+        leaving = [self._leave() for _ in range(len(self._waiting))]
+        self._tracker = self._begin()
+        return leaving
+
+    def stalled(self, now: float) -> list[Detected]:
+        """Return the frames of a live camera that have waited too long, since nothing comes after them.
+
+        Args:
+            now: seconds of ``time.monotonic()``.
+        """
+        leaving = []
+        while self._waiting and (oldest := self._waiting[0].frame).stream.live:
+            if now - oldest.read_at <= self._config.track.seconds(live=True) + PATIENCE:
+                break
+            leaving.append(self._leave())
+        return leaving
+
+    def _leave(self) -> Detected:
+        """Let the oldest frame go, with what is known by now."""
+        item = self._waiting.popleft()
+        return replace(item, detections=_union(item.detections, self._tracker.carried(item.frame.time_s)))
+
+
+def _union(seen: Detections, carried: Detections) -> Detections:
+    """Join what was seen in a frame and what tracks say of it."""
+    if len(carried) == 0:
+        return seen
+    assert carried.tracks is not None  # noqa: S101, tracks say it
+    own = np.full(len(seen), -1, np.int64) if seen.tracks is None else seen.tracks
+    return Detections(
+        np.concatenate([seen.boxes, carried.boxes]),
+        np.concatenate([seen.scores, carried.scores]),
+        seen.labels + carried.labels,
+        np.concatenate([own, carried.tracks]),
+        np.concatenate([np.zeros(len(seen), np.bool_), np.ones(len(carried), np.bool_)]),
+        seen.looked,
+    )

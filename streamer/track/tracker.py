@@ -1,0 +1,153 @@
+"""One camera's objects over time: which sightings belong together, and where each object is unseen.
+
+Made so that nothing is missed, rather than so that identities are kept: what is detected is hidden whatever a
+track says, an object is looked for where it may have got to, faint detections go on with a track that
+confident ones began (as in ByteTrack, Zhang et al. 2022, arXiv:2110.06864), and what follows a frame
+counts as much as what went before.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamer.frame import Detections
+from streamer.track.motion import Box
+from streamer.track.track import LIKE, NEAR_FAINT, REACH, Track, group
+
+NEAR = 0.6
+"""How far a detection may lie from where its object should be, in widths and heights."""
+
+
+class Tracker:
+    """All objects of one camera between two discontinuities."""
+
+    def __init__(self, numbers: Iterator[int], hides_from: float, hold: float) -> None:
+        """Begin with nothing known.
+
+        Args:
+            numbers: identities of tracks to come.
+            hides_from: least score with which a track begins; fainter detections only go on with one.
+            hold: seconds for which an unseen object is followed.
+        """
+        self._numbers = numbers
+        self._hides_from = hides_from
+        self._hold = hold
+        self._tracks: list[Track] = []
+        self._looked_at = float("-inf")
+        self._faint: deque[tuple[float, list[Box]]] = deque()
+
+    def look(self, time: float, found: Detections) -> Detections:
+        """Take in what was found in a frame.
+
+        Args:
+            time: of the frame, in seconds; always more than in the call before.
+            found: in it, faint detections included.
+
+        Returns:
+            Those of ``found`` that must be hidden, each with its track: all but faint ones without a track.
+        """
+        boxes = [
+            Box((x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0) for x0, y0, x1, y1 in found.boxes.tolist()
+        ]
+        strong = found.scores >= self._hides_from
+        owners: list[Track | None] = [None] * len(boxes)
+        live = [track for track in self._tracks if self._is_followed(track, time)]
+        left = self._match(time, live, np.flatnonzero(strong), boxes, found.labels, owners, NEAR)
+        if self._hold > 0:
+            known = [track for track in left if track.confirmed]
+            self._match(time, known, np.flatnonzero(~strong), boxes, found.labels, owners, NEAR_FAINT)
+            self._remember(time, [boxes[index] for index in np.flatnonzero(~strong) if owners[index] is None])
+        for index, (box, owner) in enumerate(zip(boxes, owners, strict=True)):
+            if owner is not None:
+                first_again = not owner.confirmed
+                owner.see(time, box, found.labels[index])
+                if first_again and self._hold > 0:
+                    owner.recall(reversed(self._faint), self._hold)
+            elif strong[index]:
+                track = Track(next(self._numbers), found.labels[index], time, box, self._looked_at)
+                owners[index] = track
+                self._tracks.append(track)
+        for track in live:
+            if track.missed_at is None and track.seen_at() < time:
+                track.missed_at = time
+        self._looked_at = time
+        numbers = np.array([-1 if owner is None else owner.number for owner in owners], np.int64)
+        tracked = Detections(found.boxes, found.scores, found.labels, numbers)
+        return tracked.keep(numbers >= 0)
+
+    def carried(self, time: float) -> Detections:
+        """Return the objects that are not seen in a frame and must be hidden there.
+
+        Args:
+            time: of the frame, in seconds; always more than in the call before.
+        """
+        self._tracks = [track for track in self._tracks if self._matters(track, time)]
+        said = [
+            (track, box)
+            for track in self._tracks
+            if (box := track.carried(time, self._hold, self._looked_at))
+        ]
+        return Detections(
+            np.array([box.edges() for _, box in said], np.float32).reshape(-1, 4),
+            np.zeros(len(said), np.float32),
+            tuple(track.label for track, _ in said),
+            np.array([track.number for track, _ in said], np.int64),
+            np.ones(len(said), np.bool_),
+        )
+
+    def _is_followed(self, track: Track, time: float) -> bool:
+        """Whether what is found at a time may still be this object."""
+        return track.missed_at is None or (track.confirmed and time - track.seen_at() <= self._hold)
+
+    def _matters(self, track: Track, time: float) -> bool:
+        """Whether the track may still say something of a frame, or of one after it."""
+        last = track.seen_at()
+        return (
+            time <= last
+            or track.missed_at is None
+            or time < track.missed_at
+            or (track.confirmed and time - last <= self._hold)
+        )
+
+    def _remember(self, time: float, faint: list[Box]) -> None:
+        """Keep faint detections without a track for as long as an object is followed."""
+        while self._faint and time - self._faint[0][0] > self._hold:
+            self._faint.popleft()
+        self._faint.append((time, faint))
+
+    def _match(
+        self,
+        time: float,
+        tracks: Sequence[Track],
+        chosen: NDArray[np.intp],
+        boxes: Sequence[Box],
+        labels: Sequence[str],
+        owners: list[Track | None],
+        near: float,
+    ) -> list[Track]:
+        """Give the chosen detections to the tracks that they are nearest to; returns the tracks left over."""
+        if not tracks or len(chosen) == 0:
+            return list(tracks)
+        expected = [track.motion.at(time) for track in tracks]
+        there = np.array([(*box, box.size, deviation) for box, deviation in expected]).T[:, :, None]
+        here = np.array([(*boxes[index], boxes[index].size) for index in chosen]).T[:, None]
+        reach = (there[2:4] + here[2:4]) / 2 + REACH * there[5] + 1e-6
+        far = np.hypot(*((there[:2] - here[:2]) / reach))
+        unlike = np.abs(np.log(there[4] / here[4]))
+        kinds = np.array([group(labels[index]) for index in chosen])
+        same = np.array([track.group for track in tracks])[:, None] == kinds
+        possible = same & (far < near) & (unlike < math.log(LIKE))
+        cost = np.where(possible, far + unlike, np.inf)
+        taken: set[int] = set()
+        for flat in np.argsort(cost, axis=None, kind="stable")[: np.count_nonzero(possible)].tolist():
+            row, column = divmod(flat, len(chosen))
+            index = int(chosen[column])
+            if row not in taken and owners[index] is None:
+                taken.add(row)
+                owners[index] = tracks[row]
+        return [track for row, track in enumerate(tracks) if row not in taken]
