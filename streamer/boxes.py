@@ -1,4 +1,4 @@
-"""Boxes as arrays: padding, clipping, and unions without double counting."""
+"""Boxes as arrays: padding, clipping, joining, and unions without double counting."""
 
 from __future__ import annotations
 
@@ -39,6 +39,47 @@ def pad(boxes: NDArray[np.float32], width: int, height: int, padding: float) -> 
     start, end = np.clip(start, 0.0, limit), np.clip(end, 0.0, limit)
     padded = np.concatenate([start, end], axis=1).astype(np.int32)
     return padded[(padded[:, 2] > padded[:, 0]) & (padded[:, 3] > padded[:, 1])]
+
+
+def joined(boxes: Boxes, slack: float) -> Boxes:
+    """Join boxes that cover nearly the same, or next to nothing more when they are one.
+
+    A detector with a low threshold says three times where one object is, and a track says it once more:
+    each would be hidden, and restored, on top of the others.
+
+    Args:
+        boxes: int32 ``[R, 4]``.
+        slack: how much more than its boxes, as a share of their area, one that replaces them may cover.
+
+    Returns:
+        int32 ``[J, 4]`` with J ≤ R, largest first: between them they cover all that ``boxes`` do.
+    """
+    if len(boxes) < 2:
+        return boxes
+    exact = boxes.astype(np.float64)
+    areas = (exact[:, 2:] - exact[:, :2]).prod(axis=1)
+    # smallest first, to be taken from the end; beside each box what is surely covered by those it is made of
+    left = [(exact[index], areas[index]) for index in np.argsort(areas, kind="stable")]
+    kept = np.empty_like(exact)
+    sure = np.empty_like(areas)
+    count = 0
+    while left:
+        box, covered = left.pop()
+        others, known = kept[:count], sure[:count]
+        start, end = np.minimum(others[:, :2], box[:2]), np.maximum(others[:, 2:], box[2:])
+        shared = np.minimum(others[:, 2:], box[2:]) - np.maximum(others[:, :2], box[:2])
+        together = known + covered - shared.clip(min=0.0).prod(axis=1)
+        together = np.maximum(together, np.maximum(known, covered))
+        waste = (end - start).prod(axis=1) / together
+        if count == 0 or waste[best := int(waste.argmin())] > 1 + slack:
+            kept[count], sure[count] = box, covered
+            count += 1
+            continue
+        # what grew may now take in others
+        left.append((np.concatenate([start[best], end[best]]), together[best]))
+        count -= 1
+        kept[best], sure[best] = kept[count], sure[count]
+    return kept[:count].astype(np.int32)
 
 
 def disjoint(boxes: Boxes) -> Boxes:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from streamer.boxes import Boxes, pad, whole
+from streamer.boxes import Boxes, joined, pad, whole
 from streamer.config import BlurConfig, MaskConfig, ZonesConfig
 from streamer.failsafe import FailureLog, all_or_each
 from streamer.fill import METHODS, fill_opencv, fill_torch, noise, spread
@@ -19,6 +19,9 @@ from streamer.zones import Zones, rasterise
 
 GREY = 114
 """The value of every pixel of a frame that is hidden whole."""
+
+SLACK = 0.1
+"""How much more than a few boxes, as a share of their area, may be hidden where one replaces them."""
 
 NO_ZONES = ZonesConfig()
 
@@ -142,13 +145,18 @@ def _stencils(
 ) -> Iterator[tuple[Stencil, MaskConfig]]:
     """Yield what to hide boxes by."""
     if labels is None or not blur.by_class:
-        groups: list[tuple[MaskConfig, NDArray[np.float32]]] = [(blur, boxes)]
+        groups: dict[MaskConfig, list[int]] = {blur: list(range(len(boxes)))}
     else:
-        named = np.array(labels, np.str_)
-        groups = [(blur.of(label), boxes[named == label]) for label in dict.fromkeys(labels)]
-    for how, own in groups:
+        groups = {}
+        for index, label in enumerate(labels):
+            groups.setdefault(blur.of(label), []).append(index)
+    for how, chosen in groups.items():
         make = Stencil.ellipse if how.shape == "ellipse" else Stencil.box
-        for region in pad(own, width, height, how.padding).tolist():
+        regions = pad(boxes[chosen], width, height, how.padding)
+        # an ellipse around two does not cover theirs; a fixed kernel hides what the reference does, no more
+        if how.shape == "box" and how.kernel is None:
+            regions = joined(regions, SLACK)
+        for region in regions.tolist():
             yield make(region, how.edge, width, height), how
 
 

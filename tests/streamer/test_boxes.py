@@ -1,8 +1,9 @@
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
-from streamer.boxes import disjoint, pad, whole
+from streamer.boxes import Boxes, disjoint, joined, pad, whole
 
 COORDINATES = st.floats(-1e6, 1e6, width=32)
 BOX = st.tuples(COORDINATES, COORDINATES, COORDINATES, COORDINATES)
@@ -53,7 +54,51 @@ def test_whatever_the_boxes_what_comes_out_lies_in_the_frame_and_covers_them(
             )
 
 
+def whole_boxes(*rows: tuple[int, int, int, int]) -> Boxes:
+    return np.array(rows, np.int32).reshape(-1, 4)
+
+
+def test_boxes_are_joined_where_one_covers_hardly_more() -> None:
+    twice = whole_boxes((0, 0, 100, 100), (4, 0, 104, 100))
+    assert joined(twice, 0.0).tolist() == [[0, 0, 104, 100]]  # side by side, nothing more is covered
+    slanted = whole_boxes((0, 0, 100, 100), (10, 10, 110, 110))
+    # 110² against 100² + 100² - 90² is 1.017
+    assert joined(slanted, 0.01).tolist() == slanted.tolist()[::-1]
+    assert joined(slanted, 0.02).tolist() == [[0, 0, 110, 110]]
+    assert joined(whole_boxes((0, 0, 9, 9), (2, 2, 4, 4)), 0.0).tolist() == [[0, 0, 9, 9]]
+    assert len(joined(whole_boxes((0, 0, 9, 9), (50, 50, 59, 59)), 0.5)) == 2
+
+
+def test_a_row_of_boxes_does_not_grow_without_end() -> None:
+    stairs = whole_boxes(*((10 * n, 10 * n, 10 * n + 100, 10 * n + 100) for n in range(40)))
+    steps = joined(stairs, 0.1)
+    assert 1 < len(steps) < 40
+    assert painted(steps).sum() <= 1.2 * painted(stairs).sum()
+
+
 SMALL = st.integers(0, 30)
+
+
+@given(
+    st.lists(st.tuples(SMALL, SMALL, st.integers(1, 20), st.integers(1, 20)), max_size=12), st.floats(0, 0.5)
+)
+def test_joined_boxes_cover_all_and_no_more_than_the_slack_allows(
+    rows: list[tuple[int, int, int, int]], slack: float
+) -> None:
+    before = whole_boxes(*((x, y, x + w, y + h) for x, y, w, h in rows))
+    after = joined(before, slack)
+    assert after.dtype == np.dtype(np.int32)
+    was = painted(before)
+    assert not (was & ~painted(after)).any()
+    for x0, y0, x1, y1 in after:
+        assert (x1 - x0) * (y1 - y0) <= (1 + slack + 1e-9) * was[y0:y1, x0:x1].sum()
+
+
+def painted(rows: Boxes) -> NDArray[np.bool_]:
+    picture = np.zeros((500, 500), bool)
+    for x0, y0, x1, y1 in rows:
+        picture[y0:y1, x0:x1] = True
+    return picture
 
 
 @given(st.lists(st.tuples(SMALL, SMALL, st.integers(1, 20), st.integers(1, 20)), max_size=8))

@@ -91,12 +91,35 @@ def test_strength_follows_the_regions_height_down_to_the_floor() -> None:
 def test_where_regions_overlap_the_stronger_blur_wins_in_any_order() -> None:
     image = noise(300, 300)
     settings = BlurConfig(quantise=1, scale=1.0, edge="hard")
-    small, large = (100.0, 100.0, 140.0, 140.0), (50.0, 50.0, 250.0, 250.0)
-    one, _, _ = hide.hide(image, boxes(small, large), settings)
+    small, large = (20.0, 40.0, 60.0, 80.0), (50.0, 50.0, 250.0, 250.0)
+    one, regions, _ = hide.hide(image, boxes(small, large), settings)
     other, _, _ = hide.hide(image, boxes(large, small), settings)
     alone, _, _ = hide.hide(image, boxes(large), settings)
+    assert len(regions) == 2
     assert torch.equal(one, other)
-    assert torch.equal(one, alone)
+    assert torch.equal(one[50:250, 50:250], alone[50:250, 50:250])
+
+
+def test_what_is_found_several_times_is_one_region() -> None:
+    image = noise(300, 300)
+    found = boxes((50, 50, 150, 150), (52, 49, 151, 150), (60, 60, 90, 90), (150, 52, 250, 149))
+    picture, regions, _ = hide.hide(image, found, BlurConfig(method="solid", scale=1.0, edge="hard"))
+    assert regions.tolist() == [[50, 49, 250, 150]]
+    assert (picture[49:150, 50:250] == 114).all()
+
+
+def test_regions_that_are_hidden_in_different_ways_stay_apart() -> None:
+    how = BlurConfig.model_validate({"scale": 1.0, "edge": "hard", "person": {"method": "solid"}})
+    found = boxes((50, 50, 150, 150), (52, 52, 148, 148))
+    picture, regions, _ = hide.hide(noise(300, 300), found, how, ("car", "person"))
+    assert sorted(regions.tolist()) == [[50, 50, 150, 150], [52, 52, 148, 148]]
+    assert (picture[52:148, 52:148] == 114).all()
+
+
+@pytest.mark.parametrize("how", [BlurConfig(kernel=51, scale=1.0), BlurConfig(shape="ellipse", scale=1.0)])
+def test_boxes_stay_as_they_are_under_ellipses_and_the_fixed_kernel(how: BlurConfig) -> None:
+    found = boxes((50, 50, 150, 150), (52, 49, 151, 150))
+    assert len(hide.hide(noise(300, 300), found, how).regions) == 2
 
 
 def test_the_original_is_not_touched() -> None:
