@@ -37,6 +37,7 @@ from streamer.config import STREET, CameraConfig, DetectConfig, TrackConfig
 from streamer.detect.stage import stage as detect_stage
 from streamer.errors import StreamerError
 from streamer.frame import Batch, Detected, Detections, Frame
+from streamer.hide import grown
 from streamer.track.stage import stage as track_stage
 
 SMALLEST = 0.0008
@@ -63,8 +64,7 @@ class Count:
         """Judge one frame in which the boxes ``hidden``, float32 ``[N, 4]``, are hidden."""
         width, height = frame.stream.width, frame.stream.height
         mask = np.zeros((height, width), np.uint8)
-        grown = (CameraConfig(source="-").blur.scale - 1) / 2
-        for x0, y0, x1, y1 in pad(hidden, width, height, grown).tolist():
+        for x0, y0, x1, y1 in grown(hidden, CameraConfig(source="-").blur, width, height).tolist():
             mask[y0:y1, x0:x1] = 1
         inside = np.clip(truth.boxes, 0, [width, height, width, height])
         areas = (inside[:, 2] - inside[:, 0]) * (inside[:, 3] - inside[:, 1])

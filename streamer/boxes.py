@@ -16,7 +16,7 @@ def whole(width: int, height: int) -> Boxes:
     return np.array([[0, 0, width, height]], np.int32)
 
 
-def pad(boxes: NDArray[np.float32], width: int, height: int, padding: float) -> Boxes:
+def pad(boxes: NDArray[np.float32], width: int, height: int, padding: float, margin: float = 0.0) -> Boxes:
     """Grow boxes, round them outwards to whole pixels and clip them to the frame.
 
     Args:
@@ -24,6 +24,7 @@ def pad(boxes: NDArray[np.float32], width: int, height: int, padding: float) -> 
         width: of the frame, in pixels.
         height: of the frame, in pixels.
         padding: how far each side moves out, as a share of the box's width or height.
+        margin: how far it moves out beyond that, in pixels.
 
     Returns:
         int32 ``[R, 4]`` with R ≤ N: those that are not empty after clipping. A box thinner than a pixel
@@ -32,10 +33,10 @@ def pad(boxes: NDArray[np.float32], width: int, height: int, padding: float) -> 
     if len(boxes) == 0:
         return np.zeros((0, 4), np.int32)
     exact = boxes.astype(np.float64)
-    margin = padding * np.maximum(exact[:, 2:] - exact[:, :2], 0.0)
+    by = padding * np.maximum(exact[:, 2:] - exact[:, :2], 0.0) + margin
     limit = np.array([width, height], np.float64)
-    start = np.floor(exact[:, :2] - margin)
-    end = np.maximum(np.ceil(exact[:, 2:] + margin), start + 1)
+    start = np.floor(exact[:, :2] - by)
+    end = np.maximum(np.ceil(exact[:, 2:] + by), start + 1)
     start, end = np.clip(start, 0.0, limit), np.clip(end, 0.0, limit)
     padded = np.concatenate([start, end], axis=1).astype(np.int32)
     return padded[(padded[:, 2] > padded[:, 0]) & (padded[:, 3] > padded[:, 1])]

@@ -81,6 +81,23 @@ def hide(
     return Covering(hidden, regions, mask)
 
 
+def grown(boxes: NDArray[np.float32], how: MaskConfig, width: int, height: int) -> Boxes:
+    """Return the regions to hide boxes by.
+
+    Args:
+        boxes: float32 ``[N, 4]``, in pixels, may reach off the frame.
+        how: says by how much they grow.
+        width: of the frame, in pixels.
+        height: of the frame, in pixels.
+
+    Returns:
+        int32 ``[R, 4]`` with R ≤ N: what several boxes find is one region.
+    """
+    regions = pad(boxes, width, height, how.padding, how.margin * max(width, height))
+    # an ellipse around two does not cover theirs; a fixed kernel hides what the reference does, no more
+    return joined(regions, SLACK) if how.shape == "box" and how.kernel is None else regions
+
+
 def cover(frame: Frame) -> torch.Tensor:
     """Return a picture of the frame's size with nothing of it left: uint8 ``[H, W, 3]``, on the CPU."""
     return torch.full((frame.stream.height, frame.stream.width, 3), GREY, dtype=torch.uint8)
@@ -152,11 +169,7 @@ def _stencils(
             groups.setdefault(blur.of(label), []).append(index)
     for how, chosen in groups.items():
         make = Stencil.ellipse if how.shape == "ellipse" else Stencil.box
-        regions = pad(boxes[chosen], width, height, how.padding)
-        # an ellipse around two does not cover theirs; a fixed kernel hides what the reference does, no more
-        if how.shape == "box" and how.kernel is None:
-            regions = joined(regions, SLACK)
-        for region in regions.tolist():
+        for region in grown(boxes[chosen], how, width, height).tolist():
             yield make(region, how.edge, width, height), how
 
 

@@ -33,7 +33,7 @@ def boxes(*rows: tuple[float, float, float, float]) -> np.ndarray[tuple[int, int
 
 def test_outside_the_padded_box_and_its_soft_edge_nothing_changes() -> None:
     image = noise(120, 160)
-    hidden, regions, _ = hide.hide(image, boxes((40, 30, 80, 70)), BlurConfig(scale=1.2))
+    hidden, regions, _ = hide.hide(image, boxes((40, 30, 80, 70)), BlurConfig(scale=1.2, margin=0.0))
     assert regions.tolist() == [[36, 26, 84, 74]]
     soft = round(SOFT * 48)
     outside = torch.ones(120, 160, dtype=torch.bool)
@@ -44,7 +44,7 @@ def test_outside_the_padded_box_and_its_soft_edge_nothing_changes() -> None:
 
 def test_with_a_hard_edge_even_the_next_pixel_is_the_original() -> None:
     image = noise(120, 160)
-    hidden, _, _ = hide.hide(image, boxes((40, 30, 80, 70)), BlurConfig(scale=1.0, edge="hard"))
+    hidden, _, _ = hide.hide(image, boxes((40, 30, 80, 70)), BlurConfig(scale=1.0, margin=0.0, edge="hard"))
     outside = torch.ones(120, 160, dtype=torch.bool)
     outside[30:70, 40:80] = False
     assert torch.equal(hidden[outside], image[outside])
@@ -65,7 +65,7 @@ def test_inside_the_padded_box_nothing_of_fine_detail_is_left(edge: str) -> None
 
 def test_a_fixed_kernel_is_exactly_opencvs_gaussian_blur_of_the_box() -> None:
     image = street()
-    settings = BlurConfig(kernel=51, quantise=1, scale=1.0, edge="hard")
+    settings = BlurConfig(kernel=51, quantise=1, scale=1.0, margin=0.0, edge="hard")
     hidden, _, _ = hide.hide(image, boxes((60, 40, 200, 160)), settings)
     expected = cv2.GaussianBlur(image.numpy()[40:160, 60:200], (51, 51), 0)
     assert np.array_equal(hidden[40:160, 60:200].numpy(), expected)
@@ -75,7 +75,7 @@ def test_strength_follows_the_regions_height_down_to_the_floor() -> None:
     def sigma(height: int) -> float:
         image = torch.zeros((2 * height + 200, 400, 3), dtype=torch.uint8)
         image[: height + 100] = 255  # a step in the middle of the box
-        settings = BlurConfig(strength=0.1, floor=4.0, quantise=1, scale=1.0, edge="hard")
+        settings = BlurConfig(strength=0.1, floor=4.0, quantise=1, scale=1.0, margin=0.0, edge="hard")
         top = 100 + height // 2
         hidden, _, _ = hide.hide(image, boxes((100, top, 300, top + height)), settings)
         profile = -np.diff(hidden[top : top + height, 200, 0].numpy().astype(float))
@@ -90,7 +90,7 @@ def test_strength_follows_the_regions_height_down_to_the_floor() -> None:
 
 def test_where_regions_overlap_the_stronger_blur_wins_in_any_order() -> None:
     image = noise(300, 300)
-    settings = BlurConfig(quantise=1, scale=1.0, edge="hard")
+    settings = BlurConfig(quantise=1, scale=1.0, margin=0.0, edge="hard")
     small, large = (20.0, 40.0, 60.0, 80.0), (50.0, 50.0, 250.0, 250.0)
     one, regions, _ = hide.hide(image, boxes(small, large), settings)
     other, _, _ = hide.hide(image, boxes(large, small), settings)
@@ -103,20 +103,26 @@ def test_where_regions_overlap_the_stronger_blur_wins_in_any_order() -> None:
 def test_what_is_found_several_times_is_one_region() -> None:
     image = noise(300, 300)
     found = boxes((50, 50, 150, 150), (52, 49, 151, 150), (60, 60, 90, 90), (150, 52, 250, 149))
-    picture, regions, _ = hide.hide(image, found, BlurConfig(method="solid", scale=1.0, edge="hard"))
+    picture, regions, _ = hide.hide(
+        image, found, BlurConfig(method="solid", scale=1.0, margin=0.0, edge="hard")
+    )
     assert regions.tolist() == [[50, 49, 250, 150]]
     assert (picture[49:150, 50:250] == 114).all()
 
 
 def test_regions_that_are_hidden_in_different_ways_stay_apart() -> None:
-    how = BlurConfig.model_validate({"scale": 1.0, "edge": "hard", "person": {"method": "solid"}})
+    how = BlurConfig.model_validate(
+        {"scale": 1.0, "margin": 0.0, "edge": "hard", "person": {"method": "solid"}}
+    )
     found = boxes((50, 50, 150, 150), (52, 52, 148, 148))
     picture, regions, _ = hide.hide(noise(300, 300), found, how, ("car", "person"))
     assert sorted(regions.tolist()) == [[50, 50, 150, 150], [52, 52, 148, 148]]
     assert (picture[52:148, 52:148] == 114).all()
 
 
-@pytest.mark.parametrize("how", [BlurConfig(kernel=51, scale=1.0), BlurConfig(shape="ellipse", scale=1.0)])
+@pytest.mark.parametrize(
+    "how", [BlurConfig(kernel=51, scale=1.0, margin=0.0), BlurConfig(shape="ellipse", scale=1.0)]
+)
 def test_boxes_stay_as_they_are_under_ellipses_and_the_fixed_kernel(how: BlurConfig) -> None:
     found = boxes((50, 50, 150, 150), (52, 49, 151, 150))
     assert len(hide.hide(noise(300, 300), found, how).regions) == 2
@@ -159,7 +165,9 @@ def test_tiny_boxes_and_boxes_off_the_frame_are_hidden_without_a_crash(method: s
     image = noise(60, 80)
     tiny = (10, 10, 10.2, 10.2), (30, 30, 31, 31), (50, 5, 52, 6)
     off = (-40, 40, 9, 90), (70, -9, 999, 12), (-50, 0, -9, 9)
-    how = BlurConfig.model_validate({"method": method, "shape": shape, "scale": 1.0, "edge": "hard"})
+    how = BlurConfig.model_validate(
+        {"method": method, "shape": shape, "scale": 1.0, "margin": 0.0, "edge": "hard"}
+    )
     covering = hide.hide(image, boxes(*tiny, *off), how)
     assert sorted(covering.regions.tolist()) == [
         [0, 40, 9, 60], [10, 10, 11, 11], [30, 30, 31, 31], [50, 5, 52, 6], [70, 0, 80, 12],
@@ -221,7 +229,7 @@ def test_of_a_lone_pixel_inside_no_method_shows_more_than_a_trace(
 ) -> None:
     # the same picture twice, but for one hidden pixel that is black in one and white in the other
     region = (float(x0), float(y0), float(min(40, x0 + width)), float(min(30, y0 + height)))
-    how = BlurConfig.model_validate({**given, "scale": 1.0, "quantise": 1, "floor": 12.0})
+    how = BlurConfig.model_validate({**given, "scale": 1.0, "margin": 0.0, "quantise": 1, "floor": 12.0})
     pictures = []
     for value in (0, 255):
         image = noise(30, 40)
@@ -237,7 +245,7 @@ def test_of_a_lone_pixel_inside_no_method_shows_more_than_a_trace(
 
 
 def test_solid_leaves_nothing_at_all_of_what_was_there() -> None:
-    how = BlurConfig(method="solid", colour=(10, 20, 30), scale=1.0, edge="hard")
+    how = BlurConfig(method="solid", colour=(10, 20, 30), scale=1.0, margin=0.0, edge="hard")
     one, other = (hide.hide(noise(60, 80, seed), boxes((10, 10, 50, 40)), how).picture for seed in (1, 2))
     assert torch.equal(one[10:40, 10:50], other[10:40, 10:50])
     assert (one[10:40, 10:50] == torch.tensor([10, 20, 30])).all()
@@ -245,13 +253,15 @@ def test_solid_leaves_nothing_at_all_of_what_was_there() -> None:
 
 def test_a_scaled_box_grows_about_its_middle() -> None:
     for scale, expected in ((1.0, [40, 30, 80, 70]), (1.1, [38, 28, 82, 72]), (1.6, [28, 18, 92, 82])):
-        _, regions, _ = hide.hide(noise(120, 160), boxes((40, 30, 80, 70)), BlurConfig(scale=scale))
+        _, regions, _ = hide.hide(
+            noise(120, 160), boxes((40, 30, 80, 70)), BlurConfig(scale=scale, margin=0.0)
+        )
         assert regions.tolist() == [expected]
 
 
 def test_an_ellipse_hides_the_scaled_box_but_for_its_corners() -> None:
     image = noise(120, 160)
-    how = BlurConfig(shape="ellipse", method="solid", scale=1.0, edge="hard")
+    how = BlurConfig(shape="ellipse", method="solid", scale=1.0, margin=0.0, edge="hard")
     covering = hide.hide(image, boxes((40, 30, 100, 70)), how)
     assert covering.mask is not None
     assert covering.regions.tolist() == [[40, 30, 100, 70]]
@@ -265,7 +275,13 @@ def test_an_ellipse_hides_the_scaled_box_but_for_its_corners() -> None:
 def test_each_class_is_hidden_in_its_own_way_and_what_hides_most_wins() -> None:
     image = noise(120, 160)
     how = BlurConfig.model_validate(
-        {"edge": "hard", "scale": 1.0, "person": {"method": "solid"}, "vehicle": {"scale": 2.0}}
+        {
+            "edge": "hard",
+            "scale": 1.0,
+            "margin": 0.0,
+            "person": {"method": "solid"},
+            "vehicle": {"scale": 2.0, "margin": 0.0},
+        }
     )
     rows = boxes((10, 10, 50, 50), (30, 10, 70, 50), (100, 60, 120, 80))
     picture, regions, _ = hide.hide(image, rows, how, ("person", "dog", "car"))
@@ -305,7 +321,7 @@ def staged(
     failure: str | None = None,
     **given: str,
 ) -> Hidden:
-    how = BlurConfig.model_validate({"method": "solid", "scale": 1.0, "edge": "hard", **given})
+    how = BlurConfig.model_validate({"method": "solid", "scale": 1.0, "margin": 0.0, "edge": "hard", **given})
     (batch,) = hide.stage([[detected(image, *found, failure=failure)]], {"gate": how}, {"gate": zones})
     assert isinstance(batch[0], Hidden)
     return batch[0]

@@ -16,7 +16,7 @@ from trainer.config import PairsConfig
 from trainer.data import Picture
 from trainer.degrade import pairs, read_image
 
-HARD = BlurConfig(quantise=1, scale=1.0, edge="hard")
+HARD = BlurConfig(quantise=1, scale=1.0, margin=0.0, edge="hard")
 BOXES = {"a_0.png": np.array([CAR, (70, 50, 200, 200)], np.float32)}
 
 
