@@ -155,8 +155,8 @@ class MaskConfig(Section):
     scale: float = Field(default=1.1, ge=1.0, le=5.0)
     """How much larger than the detected box the hidden one is, in width and in height, about its middle."""
     margin: float = Field(default=0.004, ge=0.0, le=0.1)
-    """How much further each side moves out, as a share of the frame's longer side: a detector is off by a pixel
-    or two of the small picture that it sees, which is a good part of a small object."""
+    """How much further each side moves out, as a share of the frame's longer side: a detector is off by a
+    pixel or two of the small picture that it sees, which is a good part of a small object."""
     edge: Literal["soft", "hard"] = "soft"
     """``soft`` fades out over some pixels outside the shape; inside nothing differs."""
 

@@ -27,7 +27,14 @@ MARGIN = 0.01
 """A box that ends this close to a tile's inner edge, as a share of its side, is taken to be cut by it."""
 
 IOU = 0.5
-"""From which overlap on the lesser of two boxes of a class is the same object."""
+"""From which overlap on the lesser of two boxes of a kind is the same object."""
+
+KINDS = {"bus": "car", "truck": "car", "motorcycle": "bicycle"}
+"""Classes that a detector takes for one another: one object is often found as both."""
+
+PART = 0.85
+"""A box of which this share lies within a larger, surer one of its kind is taken for a part of that object: a
+tile often shows no more than a car's front."""
 
 
 def tiles(width: int, height: int, grid: int) -> Boxes:
@@ -85,12 +92,25 @@ def merge(found: Sequence[tuple[NDArray[np.int32], Detections]], width: int, hei
     boxes = np.clip(boxes, 0, np.array([width, height, width, height], np.float32))
     scores = np.concatenate([part.scores for part in parts])
     labels = [label for part in parts for label in part.labels]
-    numbers = {label: number for number, label in enumerate(dict.fromkeys(labels))}
-    indices = torch.tensor([numbers[label] for label in labels], dtype=torch.int64)
+    kinds = [KINDS.get(label, label) for label in labels]
+    numbers = {kind: number for number, kind in enumerate(dict.fromkeys(kinds))}
+    indices = torch.tensor([numbers[kind] for kind in kinds], dtype=torch.int64)
     kept = batched_nms(torch.from_numpy(boxes), torch.from_numpy(scores), indices, IOU).numpy()
     empty = (boxes[kept, 2:] <= boxes[kept, :2]).any(axis=1)
     kept = kept[~empty]
+    kept = kept[~_parts(boxes[kept], indices.numpy()[kept])]
     return Detections(boxes[kept], scores[kept], tuple(labels[index] for index in kept))
+
+
+def _parts(boxes: NDArray[np.float32], kinds: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Say which boxes are parts of others; the surest come first."""
+    start = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
+    end = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
+    area = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+    within = np.clip(end - start, 0, None).prod(axis=2) >= PART * area[:, None]
+    larger = area[None, :] > area[:, None]
+    surer = np.tri(len(boxes), k=-1, dtype=bool)
+    return np.asarray((within & larger & surer & (kinds[:, None] == kinds[None, :])).any(axis=1))
 
 
 def detect(detector: Detector, image: torch.Tensor) -> Detections:
