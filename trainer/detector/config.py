@@ -29,13 +29,13 @@ class LabelsConfig(Section):
 class ViewConfig(Section):
     """How a training picture is made of frames."""
 
-    zoom: list[float] = Field(default=[0.7, 2.0], min_length=2, max_length=2)
+    zoom: list[float] = Field(default=[0.7, 2.2], min_length=2, max_length=2)
     """Least and most magnification, where 1 shows a frame whole."""
     stretch: float = Field(default=0.2, ge=0.0, le=1.0)
     """Largest change of the ratio of width to height, as the logarithm of the factor."""
-    mosaic: float = Field(default=0.3, ge=0.0, le=1.0)
+    mosaic: float = Field(default=0.4, ge=0.0, le=1.0)
     """Share of the pictures that are put together of four frames."""
-    colour: float = Field(default=0.3, ge=0.0, le=1.0)
+    colour: float = Field(default=0.4, ge=0.0, le=1.0)
     """Largest change of contrast and colour, as the logarithm of the factor."""
 
     @field_validator("zoom")
@@ -53,10 +53,10 @@ class FitConfig(Section):
     """State dict of a MobileNetV2 trained on ImageNet, torchvision's or one with its tensors in its order."""
     freeze: int = Field(default=4, ge=0, le=17)
     """How many of the backbone's blocks are left as they are."""
-    steps: int = Field(default=6000, ge=1, le=10_000_000)
+    steps: int = Field(default=7500, ge=1, le=10_000_000)
     batch: int = Field(default=8, ge=1, le=1024)
     """Pictures per step."""
-    rate: float = Field(default=1e-3, gt=0.0, le=1.0)
+    rate: float = Field(default=0.0015, gt=0.0, le=1.0)
     """AdamW's highest learning rate: it rises to it over 5% of the steps, then falls along a cosine."""
     decay: float = Field(default=0.02, ge=0.0, le=1.0)
     """AdamW's weight decay."""
@@ -64,11 +64,11 @@ class FitConfig(Section):
     """Decay per step of an average over the weights, which is what is measured and kept."""
     clip: float = Field(default=10.0, gt=0.0)
     """Largest norm of the gradient."""
-    save: int = Field(default=200, ge=1)
+    save: int = Field(default=100, ge=1)
     """Steps from one checkpoint to the next."""
     workers: int = Field(default=0, ge=0, le=64)
     """Processes that make pictures; 0 makes them in this one."""
-    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed"
 
 
 class DetectorConfig(Section):

