@@ -27,10 +27,14 @@ BACKLOG = 1024
 def read_live(
     camera: str, config: CameraConfig, stop: Stop, stats: SourceStats
 ) -> Iterator[Frame | Discontinuity | End]:
-    """Read a camera until ``stop`` is set; a lost or unreachable one is tried again, with growing pauses."""
+    """Read a camera until ``stop`` is set; a lost or unreachable one is tried again, with growing pauses.
+
+    Raises:
+        SourceError: it was stopped without ever having been reached, and at least one try had failed.
+    """
     framer = Framer(camera, stats, joined=True, live=True)
     address = mask(config.source)
-    failures, said = 0, ""
+    failures, said, reason = 0, "", None
     while not stop.is_set():
         delivered = False
         try:
@@ -52,6 +56,8 @@ def read_live(
             said = reason
         stop.wait(PAUSES[min(failures, len(PAUSES) - 1)])
         failures += 1
+    if stats.connections == 0 and reason is not None:
+        raise SourceError(f"never reached: {reason}")
     yield End(camera, framer.take_held())
 
 
