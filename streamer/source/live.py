@@ -34,7 +34,7 @@ def read_live(
     """
     framer = Framer(camera, stats, joined=True, live=True)
     address = mask(config.source)
-    failures, said, reason = 0, "", None
+    failures, said, failed = 0, "", ""
     while not stop.is_set():
         delivered = False
         try:
@@ -46,7 +46,7 @@ def read_live(
                 yield item
             reason = f"{address}: the stream ended"
         except SourceError as error:
-            reason = str(error)
+            reason = failed = str(error)
         if stop.is_set():
             break
         yield from framer.interrupt()
@@ -56,8 +56,8 @@ def read_live(
             said = reason
         stop.wait(PAUSES[min(failures, len(PAUSES) - 1)])
         failures += 1
-    if stats.connections == 0 and reason is not None:
-        raise SourceError(f"never reached: {reason}")
+    if failed and stats.connections == 0:
+        raise SourceError(f"never reached: {failed}")
     yield End(camera, framer.take_held())
 
 
