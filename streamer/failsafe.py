@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import time
 from collections import Counter
@@ -91,7 +90,6 @@ def _free(failure: Exception) -> None:
     """After running out of memory, give back what the failed work had allocated."""
     if isinstance(failure, MemoryError | torch.OutOfMemoryError):
         failure.__context__ = None  # whose traceback may hold on to it too
-        gc.collect()
         torch.cuda.empty_cache()
 
 

@@ -104,7 +104,7 @@ RETURNS: dict[str, Fault] = {
     "doubles": returning((1.0, 1.0, 9.0, 9.0), dtype=np.float64),
     "too few results": lambda found: found[1:],
     "too many results": lambda found: [*found, *found],
-    "nothing at all": lambda found: None,  # type: ignore[return-value]  # that is the fault
+    "nothing at all": lambda found: None,  # type: ignore[dict-item, return-value]  # that is it
     "something else": lambda found: ["car" for _ in found],  # type: ignore[misc]  # that is the fault
 }
 """What a detector may return that cannot be meant."""
