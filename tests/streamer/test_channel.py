@@ -1,5 +1,8 @@
 import contextlib
 import gc
+import signal
+import subprocess
+import sys
 import threading
 import time
 import weakref
@@ -268,6 +271,24 @@ def test_the_first_use_of_each_tool_may_take_longer() -> None:
         with pytest.raises(HungError):
             guarded.use(lambda _: time.sleep(0.3))
         guarded.use(lambda _: time.sleep(0.3))  # by another one, after a minute's grace
+
+
+def test_a_process_that_was_stopped_for_a_while_has_not_hung() -> None:
+    code = (
+        "import time; from streamer.channel import Guarded\n"
+        "with Guarded('tool', lambda: 'another', 'detect', 1.5) as guarded:\n"
+        "    guarded.use(lambda _: None)\n"
+        "    print('begun', flush=True)\n"
+        "    print(guarded.use(lambda tool: [time.sleep(0.8), tool][1]), flush=True)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        process.send_signal(signal.SIGSTOP)  # as Ctrl-Z does
+        time.sleep(2.0)
+        process.send_signal(signal.SIGCONT)
+        assert process.stdout.readline() == "tool\n"
+    assert process.returncode == 0
 
 
 def test_what_failed_work_held_on_to_is_free_at_once() -> None:

@@ -1,13 +1,17 @@
+from dataclasses import replace
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
 import torch
+from av.packet import Packet
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer import hide
 from streamer.config import BlurConfig, ZonesConfig
-from streamer.frame import End, Hidden, Image
+from streamer.frame import Dropped, End, Hidden, Image
 from streamer.stencil import SOFT, Stencil
 from tests.values import detected, frame
 
@@ -355,6 +359,18 @@ def test_a_frame_whose_detection_failed_is_hidden_whole() -> None:
     assert (hidden.blurred == hide.GREY).all()
     assert hidden.regions.tolist() == [[0, 0, 64, 48]]
     assert hidden.failure == "detector"
+
+
+@pytest.mark.parametrize("failure", ["detector", "detector hung"])
+def test_where_failures_are_dropped_nothing_of_the_picture_goes_on_and_its_sound_does(failure: str) -> None:
+    sound: Any = (Packet(4), Packet(4))
+    item = detected(noise(48, 64).numpy(), failure=failure)
+    item = replace(item, frame=replace(item.frame, audio=sound))
+    fine = detected(noise(48, 64).numpy(), (10, 10, 20, 20))
+    (batch,) = hide.stage([[fine, item, End("gate")]], {"gate": BlurConfig()}, on_failure={"gate": "drop"})
+    assert isinstance(batch[0], Hidden)
+    assert batch[1] == Dropped("gate", failure, sound)
+    assert isinstance(batch[2], End)
 
 
 def test_a_hider_that_raises_for_one_frame_hides_that_one_whole_and_the_others_as_ever(
