@@ -14,7 +14,7 @@ from streamer.address import mask
 from streamer.channel import Channel, Credits, Intake, Stop, Worker
 from streamer.config import CameraConfig
 from streamer.errors import one_line
-from streamer.frame import AudioPacket, End, Frame, Metrics, Result
+from streamer.frame import AudioPacket, Dropped, End, Frame, Metrics, Result
 from streamer.sink.outlet import Outlet
 
 logger = logging.getLogger(__name__)
@@ -110,6 +110,7 @@ class Camera:
         self._results = results
         self._stop = Stop()
         self._orphans: tuple[AudioPacket, ...] = ()
+        self._left_over: tuple[AudioPacket, ...] = ()
         self._dropped_said_at = 0.0
         self._dropped_since = 0
         self.outlet = Outlet(name, config, self._written, self._lost, self.fail, self._closed)
@@ -158,6 +159,28 @@ class Camera:
         if self._reader is not None:
             self._reader.join()
         self.outlet.join()
+
+    # the device thread
+
+    def deliver(self, result: Result) -> None:
+        """Write a result."""
+        if self._left_over:
+            result = replace(result, audio=self._take_left_over() + result.audio)
+        self.outlet.deliver(result)
+
+    def drop(self, dropped: Dropped) -> None:
+        """Count a frame that does not leave; its audio goes on with the next one that does."""
+        self.books.dropped[dropped.cause] += 1
+        self._left_over = (self._left_over + dropped.audio)[-MOST_ORPHANS:]
+        self.credits.give()
+
+    def finish(self, end: End) -> None:
+        """Say that no result follows."""
+        self.outlet.finish(replace(end, audio=self._take_left_over() + end.audio))
+
+    def _take_left_over(self) -> tuple[AudioPacket, ...]:
+        left_over, self._left_over = self._left_over, ()
+        return left_over
 
     # the source's thread
 

@@ -9,18 +9,29 @@ look-ahead hold none: the stage in which they wait bounds them by their memory.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Generic, TypeVar
+from queue import Empty, SimpleQueue
+from types import TracebackType
+from typing import Generic, TypeVar, cast
 
+from streamer.errors import HungError, StageError
 from streamer.frame import Frame, Marker
 
 logger = logging.getLogger(__name__)
 
+WARM_UP = 60.0
+"""Seconds that the first use of a guarded tool may take on top: kernels and engines are built in it."""
+
+SLICE = 0.5
+"""Most seconds that are waited for at a time: a process that is stopped for a while loses one of these."""
+
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Channel(Generic[T]):
@@ -289,3 +300,131 @@ def ahead(items: Iterable[T], most: int, name: str) -> Iterator[Iterator[T]]:
     finally:
         credits.cancel()
         worker.join()
+
+
+class Guarded(Generic[T]):
+    """A tool that may hang, used in a thread of its own and with a deadline; a context manager.
+
+    A native call cannot be interrupted. One that does not return is left behind with its thread, which keeps
+    no process alive, and with its tool, which may be stuck in the middle of anything. Another one takes its
+    place, once. A call costs two handovers between threads, 0.02 ms.
+    """
+
+    def __init__(self, tool: T, renew: Callable[[], T], name: str, seconds: float) -> None:
+        """Start the thread.
+
+        Args:
+            tool: used in that thread alone.
+            renew: makes the one that takes its place, in the thread that will use it.
+            name: of the stage, for messages; its section has the key ``timeout``.
+            seconds: that a use may take; the first one of each tool may take ``WARM_UP`` longer.
+        """
+        self._renew = renew
+        self._name = name
+        self._seconds = seconds
+        self._replaced = False
+        self._attendant: _Attendant[T] = _Attendant(name, lambda: tool)
+
+    def __enter__(self) -> Guarded[T]:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._attendant.dismiss()
+        if not self._attendant.hangs:
+            self._attendant.join()
+
+    def use(self, work: Callable[[T], R]) -> R:
+        """Let the tool do some work and wait for the outcome; for one thread at a time.
+
+        Raises:
+            HungError: it did not return in time; the next use is that of another tool.
+            StageError: it hung for the second time, or no other tool can be had.
+            BaseException: whatever the work raised.
+        """
+        seconds = self._seconds + (0.0 if self._attendant.is_warm else WARM_UP)
+        try:
+            return self._attendant.do(work, seconds)
+        except HungError as error:
+            hung = error
+        limit = f"{self._name}.timeout is {self._seconds:g}"
+        self._attendant.dismiss()
+        if self._replaced:
+            raise StageError(self._name, HungError(f"{hung}, for the second time ({limit})"))
+        self._replaced = True
+        logger.error("%s: %s (%s): left behind, another one is loaded", self._name, hung, limit)
+        try:
+            self._attendant = _Attendant(self._name, self._another)
+        except RuntimeError as error:  # no further thread can be started
+            raise StageError(self._name, error) from error
+        raise hung
+
+    def _another(self) -> T:
+        try:
+            return self._renew()
+        except Exception as error:
+            raise StageError(self._name, error) from error
+
+
+class _Attendant(threading.Thread, Generic[T]):
+    """A thread that uses one tool, and does not keep the process alive."""
+
+    def __init__(self, name: str, load: Callable[[], T]) -> None:
+        super().__init__(name=f"{name}, guarded", daemon=True)
+        self.is_warm = False
+        """Whether the tool was used before."""
+        self.hangs = False
+        """Whether it did not return in time."""
+        self._load = load
+        self._todo: SimpleQueue[Callable[[T], object] | None] = SimpleQueue()
+        self._done: SimpleQueue[tuple[object, BaseException | None]] = SimpleQueue()
+        self.start()
+
+    def do(self, work: Callable[[T], R], seconds: float) -> R:
+        """Have work done.
+
+        Raises:
+            HungError: it takes longer than that.
+            BaseException: whatever it raises.
+        """
+        self._todo.put(work)
+        slices = math.ceil(seconds / SLICE)
+        for _ in range(slices):
+            try:
+                value, error = self._done.get(timeout=seconds / slices)
+            except Empty:
+                continue
+            self.is_warm = True
+            if error is None:
+                return cast(R, value)
+            try:
+                raise error
+            finally:
+                del error  # it knows this frame, which must not know it: what it holds is freed at once
+        self.hangs = True
+        raise HungError(f"no answer within {seconds:g} s")
+
+    def dismiss(self) -> None:
+        """Let the thread end, now or whenever what it does returns."""
+        self._todo.put(None)
+
+    def run(self) -> None:
+        """Do what is to be done, until dismissed."""
+        tools: list[T] = []
+        while (work := self._todo.get()) is not None:
+            self._done.put(self._outcome(work, tools))
+            del work  # and the pictures in it
+
+    def _outcome(self, work: Callable[[T], object], tools: list[T]) -> tuple[object, BaseException | None]:
+        try:
+            if not tools:
+                tools.append(self._load())
+            return work(tools[0]), None
+        except BaseException as error:  # raised again where the work was asked for
+            return None, error
+
+
+def is_hanging() -> bool:
+    """Whether a thread was left behind that has not returned; for when nothing is guarded any more."""
+    return any(isinstance(thread, _Attendant) for thread in threading.enumerate())

@@ -103,7 +103,17 @@ def demo(
 
 def main() -> None:
     """Run the command line."""
-    app()
+    try:
+        app()
+    except SystemExit as leaving:
+        # only a run imports this, and the help is to come without loading torch
+        channel = sys.modules.get("streamer.channel")
+        if channel is not None and channel.is_hanging():
+            # all files are finished; taking libraries down under a thread that is stuck in them may crash
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(leaving.code if isinstance(leaving.code, int) else 1)
+        raise
 
 
 def sample() -> str:

@@ -71,6 +71,7 @@ def as_tuple(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
+OnFailure: TypeAlias = Literal["hide", "drop"]
 Level: TypeAlias = Annotated[int, Field(ge=0, le=255)]
 
 
@@ -89,6 +90,10 @@ class DetectConfig(Section):
     """The score from which on it is hidden; never more than ``threshold``."""
     every: int = Field(default=1, ge=1, le=100)
     """Look at every so manieth frame only; tracks say what to hide in the others."""
+    on_failure: OnFailure = "hide"
+    """What becomes of a frame in which finding or hiding failed: it leaves hidden whole, or not at all."""
+    timeout: float = Field(default=30.0, gt=0.0, le=3600.0)
+    """Seconds after which a detector that does not return is left behind; its first call has 60 more."""
 
     @property
     def hides_from(self) -> float:
@@ -319,6 +324,13 @@ class Config(Section):
     cameras: dict[str, CameraConfig] = Field(min_length=1)
     """By name, each with the defaults merged in."""
 
+    @field_validator("version", mode="before")
+    @classmethod
+    def _is_a_number(cls, version: object) -> object:
+        if version == 1 and type(version) is not int:  # true and 1.0 equal it
+            raise ValueError(f"expected 1, found {_kind(version)}")
+        return version
+
     @field_validator("cameras")
     @classmethod
     def _names(cls, cameras: dict[str, CameraConfig]) -> dict[str, CameraConfig]:
@@ -335,7 +347,7 @@ class Config(Section):
         return cameras
 
 
-PER_RUN = (("detect", "model"), ("detect", "weights"))
+PER_RUN = (("detect", "model"), ("detect", "weights"), ("detect", "timeout"))
 """Keys of those sections that hold for all cameras, since they share one detector."""
 
 

@@ -66,6 +66,22 @@ def _problem(index: int) -> str | None:
     return None
 
 
-def _gpu_is_present() -> bool:
-    """Return whether NVIDIA's driver shows a GPU, whatever torch makes of it."""
-    return any(Path("/proc/driver/nvidia/gpus").glob("*")) or any(Path("/dev").glob("nvidia[0-9]*"))
+def _gpu_is_present(root: Path = Path("/")) -> bool:
+    """Return whether NVIDIA's driver shows a GPU, or else the PCI bus does, whatever torch makes of it.
+
+    The driver may be missing, or the container may have been started without it.
+
+    Args:
+        root: of the file system.
+    """
+    if any(root.glob("proc/driver/nvidia/gpus/*")) or any(root.glob("dev/nvidia[0-9]*")):
+        return True
+    return any(_is_nvidia_gpu(device) for device in root.glob("sys/bus/pci/devices/*"))
+
+
+def _is_nvidia_gpu(device: Path) -> bool:
+    try:
+        vendor, kind = (device / "vendor").read_text("ascii"), (device / "class").read_text("ascii")
+    except (OSError, UnicodeDecodeError):
+        return False
+    return vendor.strip() == "0x10de" and kind.startswith("0x03")

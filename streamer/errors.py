@@ -31,6 +31,10 @@ class SinkError(StreamerError, OSError):
     """An output cannot be written (any further)."""
 
 
+class HungError(StreamerError, TimeoutError):
+    """A call did not return in time and was left behind."""
+
+
 class StageError(StreamerError, RuntimeError):
     """A stage that all cameras share failed, which ends the run."""
 

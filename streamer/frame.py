@@ -121,6 +121,16 @@ class Discontinuity:
     camera: str
 
 
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """In the place of a frame that does not leave, since it could not be hidden; nothing of it is in here."""
+
+    camera: str
+    cause: str
+    audio: tuple[AudioPacket, ...] = ()
+    """Its audio packets, which go on with the frame that follows."""
+
+
 Marker: TypeAlias = End | Discontinuity
 T = TypeVar("T")
 Batch: TypeAlias = Sequence[T | Marker]
@@ -146,6 +156,10 @@ class Detections:
 
     def __post_init__(self) -> None:
         n = len(self.labels)
+        if self.boxes.dtype != np.float32 or self.scores.dtype != np.float32:
+            raise ValueError(
+                f"boxes of {self.boxes.dtype} and scores of {self.scores.dtype}, expected float32"
+            )
         if self.boxes.shape != (n, 4) or self.scores.shape != (n,):
             raise ValueError(f"{n} labels with boxes {self.boxes.shape} and scores {self.scores.shape}")
         if not (np.isfinite(self.boxes).all() and np.isfinite(self.scores).all()):

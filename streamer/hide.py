@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 
 from streamer.boxes import Boxes, joined, pad, whole
-from streamer.config import BlurConfig, MaskConfig, ZonesConfig
+from streamer.config import BlurConfig, MaskConfig, OnFailure, ZonesConfig
 from streamer.failsafe import FailureLog, all_or_each
 from streamer.fill import METHODS, fill_opencv, fill_torch, noise, spread
-from streamer.frame import Batch, Detected, Frame, Hidden
+from streamer.frame import Batch, Detected, Dropped, Frame, Hidden
 from streamer.stencil import Stencil, lay_opencv, lay_torch
 from streamer.zones import Zones, rasterise
 
@@ -107,17 +107,19 @@ def stage(
     batches: Iterable[Batch[Detected]],
     blur: Mapping[str, BlurConfig],
     zones: Mapping[str, ZonesConfig] | None = None,
-) -> Iterator[Batch[Hidden]]:
-    """Hide what was detected; a frame for which that fails, or detection failed, is hidden whole.
+    on_failure: Mapping[str, OnFailure] | None = None,
+) -> Iterator[Batch[Hidden | Dropped]]:
+    """Hide what was detected; a frame for which that fails, or detection failed, is hidden whole, or dropped.
 
     Args:
         batches: detected frames and markers.
         blur: how, by camera.
         zones: by camera, of those that have any.
+        on_failure: by camera, of those for which it is not ``hide``.
     """
     log = FailureLog("hiding")
     random = np.random.default_rng()
-    zones = zones or {}
+    zones, on_failure = zones or {}, on_failure or {}
 
     def work(items: Sequence[Detected]) -> list[Hidden]:
         cameras = (item.frame.camera for item in items)
@@ -127,12 +129,17 @@ def stage(
         ]
 
     def otherwise(item: Detected, error: Exception) -> Hidden:
-        log.count(item.frame, error)
+        log.count(item.frame, error, on_failure.get(item.frame.camera, "hide"))
         return hidden_whole(item, "hider")
 
+    def leaving(item: Hidden) -> Hidden | Dropped:
+        if item.failure is None or on_failure.get(item.frame.camera, "hide") == "hide":
+            return item
+        return Dropped(item.frame.camera, item.failure, item.frame.audio)
+
     for batch in batches:
-        hidden = all_or_each(batch, work, otherwise)
-        yield hidden
+        hidden = all_or_each(batch, work, otherwise, log)
+        yield [leaving(item) if isinstance(item, Hidden) else item for item in hidden]
 
 
 def hidden_whole(item: Detected, failure: str) -> Hidden:

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from streamer.boxes import Boxes, disjoint
-from streamer.frame import Batch, Image, Metrics, Restored, Result
+from streamer.frame import Batch, Dropped, Image, Metrics, Restored, Result
 
 
 def psnr(squared_error: int, samples: int) -> float | None:
@@ -107,7 +107,7 @@ def measure(item: Restored) -> Result:
     )
 
 
-def stage(batches: Iterable[Batch[Restored]]) -> Iterator[Batch[Result]]:
-    """Measure every frame; markers pass through."""
+def stage(batches: Iterable[Batch[Restored | Dropped]]) -> Iterator[Batch[Result | Dropped]]:
+    """Measure every frame; markers, and what stands for a dropped frame, pass through."""
     for batch in batches:
         yield [measure(item) if isinstance(item, Restored) else item for item in batch]

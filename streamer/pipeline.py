@@ -19,12 +19,12 @@ import torch
 from streamer import cut, detect, hide, measure, restore, source
 from streamer.address import mask
 from streamer.camera import Camera, Done
-from streamer.channel import Channel, Intake, Worker, ahead
+from streamer.channel import Channel, Guarded, Intake, Worker, ahead
 from streamer.config import Config, RestoreConfig
 from streamer.detect.stage import stage as detect_stage
 from streamer.device import resolve
 from streamer.errors import ConfigError, StageError, StreamerError
-from streamer.frame import Batch, End, Frame, Marker, Result
+from streamer.frame import Batch, Dropped, End, Frame, Marker, Result
 from streamer.restore import Restorer
 from streamer.sink import check_outputs, clear_outputs, write_summary
 from streamer.track.stage import stage as track_stage
@@ -45,10 +45,10 @@ def assemble(
     frames: Iterable[Batch[Frame]],
     config: Config,
     device: torch.device,
-    detector: detect.Detector,
+    detector: Guarded[detect.Detector],
     restorers: Mapping[str, Restorer | None],
     waits: Callable[[str, int], None],
-) -> Iterator[Iterator[Batch[Result]]]:
+) -> Iterator[Iterator[Batch[Result | Dropped]]]:
     """Join the stages; leaving the context ends them.
 
     Args:
@@ -60,7 +60,8 @@ def assemble(
         waits: told a camera and how many more (or fewer) of its frames wait for those after them.
 
     Yields:
-        Batches of results; asking for them raises a ``StageError`` when a stage failed that cannot go on.
+        Batches of results, and of what stands for dropped frames. Asking for them raises a ``StageError``
+        when a stage failed that cannot go on.
     """
     cameras = config.cameras
     scenes = _named("cut", cut.stage(frames))
@@ -69,7 +70,8 @@ def assemble(
     )
     blur, zones = {c: cameras[c].blur for c in cameras}, {c: cameras[c].zones for c in cameras}
     tracked = _named("track", track_stage(detected, cameras, waits))
-    hidden = _named("hide", hide.stage(tracked, blur, zones))
+    on_failure = {c: cameras[c].detect.on_failure for c in cameras}
+    hidden = _named("hide", hide.stage(tracked, blur, zones, on_failure))
     with ExitStack() as stack:
         if device.type == "cpu":
             # a CPU has cores for two batches at a time; a GPU works on one after the other anyway
@@ -152,7 +154,7 @@ class Run:
             self._unfinished = 0
             for name, opened in self.cameras.items():
                 opened.stop()
-                opened.outlet.finish(End(name))
+                opened.finish(End(name))
                 opened.join()
             raise
         return self
@@ -256,22 +258,27 @@ class Run:
         try:
             with (
                 one_thread_each(),
-                assemble(
-                    frames, self.config, self.device, self.detector, self.restorers, self._waits
-                ) as batches,
+                self._guarded() as detector,
+                assemble(frames, self.config, self.device, detector, self.restorers, self._waits) as batches,
             ):
                 for item in chain.from_iterable(batches):
                     if isinstance(item, Result):
-                        self.cameras[item.camera].outlet.deliver(item)
+                        self.cameras[item.camera].deliver(item)
+                    elif isinstance(item, Dropped):
+                        self.cameras[item.camera].drop(item)
                     elif isinstance(item, End):
                         left.discard(item.camera)
-                        self.cameras[item.camera].outlet.finish(item)
+                        self.cameras[item.camera].finish(item)
         except BaseException as error:  # said before the cameras end, whose summaries tell of it
             self._fail(error)
         finally:
             for name in left:
                 self.cameras[name].stop()
-                self.cameras[name].outlet.finish(End(name))
+                self.cameras[name].finish(End(name))
+
+    def _guarded(self) -> Guarded[detect.Detector]:
+        timeout = next(iter(self.config.cameras.values())).detect.timeout
+        return Guarded(self.detector, lambda: load_detector(self.config, self.device), "detect", timeout)
 
     def _waits(self, camera: str, change: int) -> None:
         self.cameras[camera].credits.wait(change)

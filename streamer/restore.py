@@ -15,7 +15,7 @@ from torch import nn
 from streamer import modelfile
 from streamer.boxes import Boxes, whole
 from streamer.config import RestoreConfig
-from streamer.frame import Batch, Hidden, Restored
+from streamer.frame import Batch, Dropped, Hidden, Restored
 
 Mask: TypeAlias = NDArray[np.uint8]
 Opacity: TypeAlias = NDArray[np.float32]
@@ -277,8 +277,8 @@ def load(config: RestoreConfig, device: torch.device) -> Restorer:
 
 
 def stage(
-    batches: Iterable[Batch[Hidden]], restorers: Mapping[str, Restorer | None]
-) -> Iterator[Batch[Restored]]:
+    batches: Iterable[Batch[Hidden | Dropped]], restorers: Mapping[str, Restorer | None]
+) -> Iterator[Batch[Restored | Dropped]]:
     """Restore every frame whose camera has a restorer; all regions of a batch go through it together.
 
     Args:

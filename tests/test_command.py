@@ -319,6 +319,18 @@ def test_pictures_of_extreme_size_go_through(width: int, height: int) -> None:
 
 
 @pytest.mark.usefixtures("detector")
+@pytest.mark.parametrize("name", ["run", "check"])
+def test_complaint_22_both_commands_say_that_a_gpu_is_not_used(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamer.device._gpu_is_present", lambda: True)
+    footage.write_clip(Path("yard.mp4"), 3)
+    outcome = command(name, write_config("{yard: {source: yard.mp4}}"))
+    assert outcome.code == 0
+    assert "WARNING a GPU is present and not used, because device is set to cpu" in outcome.err
+
+
+@pytest.mark.usefixtures("detector")
 def test_check_tells_what_would_run_and_writes_nothing() -> None:
     make_odd(Path("odd.mp4"))
     make_uneven(Path("uneven.mkv"))

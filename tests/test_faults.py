@@ -172,7 +172,7 @@ def test_what_ended_the_run_is_known_before_its_results_end(
         run.wait()
 
 
-@pytest.mark.parametrize("nth", [1, 2, 3, 4, 5, 6, 7, 8])
+@pytest.mark.parametrize("nth", [1, 2, 3, 4, 5, 6, 7, 8, 9])
 def test_a_thread_that_cannot_be_started_leaves_none_of_the_others(
     nth: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -218,7 +218,7 @@ def test_a_stop_while_connecting_or_reading_waits_no_longer_than_the_time_out(
     assert_whole("gate", watched.results["gate"])
 
 
-def test_duration_ends_a_run_with_a_camera_that_was_never_there() -> None:
+def test_a_camera_that_was_never_there_has_failed_when_duration_ends_the_run() -> None:
     footage.write_clip(Path("yard.mp4"), 10)
     Path("cam.yaml").write_text(
         "version: 1\ndevice: cpu\nrestore: off\n"
@@ -226,9 +226,12 @@ def test_duration_ends_a_run_with_a_camera_that_was_never_there() -> None:
         encoding="utf-8",
     )
     outcome = command("run", "cam.yaml", "--duration", "1")
-    assert outcome.code == 0
-    assert "gate: not reached" in outcome.err
-    assert "Connection refused" in outcome.err
+    assert outcome.code == 1
+    assert "gate: not reached, trying until it answers: " in outcome.err
+    lines = [line for line in outcome.err.splitlines() if "gate: never reached: rtsp://127.0.0.1" in line]
+    assert len(lines) == 1
+    assert lines[0].endswith("Connection refused")
+    assert summary(Path("out/gate"))["error"].startswith("never reached: ")
     assert summary(Path("out/gate"))["frames_read"] == 0
     assert not Path("out/gate/blurred.mp4").exists()
     assert len(rows(Path("out/yard"))) == 10

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+import numpy as np
 import torch
 
+from streamer.channel import Guarded
 from streamer.config import DetectConfig
 from streamer.detect import Detector, select
+from streamer.errors import HungError
 from streamer.failsafe import FailureLog, all_or_each
-from streamer.frame import Batch, Detected, Detections, Discontinuity, End, Frame
+from streamer.frame import Batch, Detected, Detections, Discontinuity, End, Frame, Marker
+
+FAR = 10.0
+"""Widths and heights of the frame from it beyond which no box can be meant."""
+
+UNSEEN = Detections.none(looked=False)
 
 
 def stage(
     batches: Iterable[Batch[Frame]],
-    detector: Detector,
+    detector: Detector | Guarded[Detector],
     device: torch.device,
     settings: Mapping[str, DetectConfig],
 ) -> Iterator[Batch[Detected]]:
@@ -22,39 +30,69 @@ def stage(
 
     Args:
         batches: frames and markers of any cameras.
-        detector: what finds; it gets all frames of a batch at once.
+        detector: what finds; it gets all frames of a batch at once. A guarded one may hang.
         device: where pictures go, and stay until they are measured.
-        settings: classes, thresholds and how often to look, by camera.
+        settings: classes, thresholds, how often to look and what to do about failures, by camera.
+
+    Raises:
+        StageError: a guarded detector hung for the second time.
     """
     log = FailureLog("detection")
     turns = _Turns(settings)
 
     def work(frames: Sequence[Frame]) -> list[Detected]:
-        images = [torch.from_numpy(frame.image).to(device, non_blocking=True) for frame in frames]
-        looked = [image for frame, image in zip(frames, images, strict=True) if turns.due(frame)]
-        found = iter(detector.detect(looked) if looked else [])
-        return [
-            Detected(
-                frame,
-                image,
-                select(next(found), settings[frame.camera])
-                if turns.due(frame)
-                else Detections.none(looked=False),
-            )
-            for frame, image in zip(frames, images, strict=True)
-        ]
+        due = [turns.due(frame) for frame in frames]
+
+        # the pictures go up where the deadline holds, since a device may hang as well
+        def look(detector: Detector) -> list[Detected]:
+            images = [torch.from_numpy(frame.image).to(device, non_blocking=True) for frame in frames]
+            looked = [image for image, now in zip(images, due, strict=True) if now]
+            found = detector.detect(looked) if looked else []
+            if len(found) != len(looked):
+                raise ValueError(f"the detector returned {len(found)} results for {len(looked)} pictures")
+            each = iter(found)
+            return [
+                Detected(frame, image, trusted(next(each), frame, settings[frame.camera]) if now else UNSEEN)
+                for frame, image, now in zip(frames, images, due, strict=True)
+            ]
+
+        return detector.use(look) if isinstance(detector, Guarded) else look(detector)
 
     def otherwise(frame: Frame, error: Exception) -> Detected:
-        log.count(frame, error)
+        log.count(frame, error, settings[frame.camera].on_failure)
         turns.failed(frame)
         # on the host: the device may be what failed
         image = torch.from_numpy(frame.image)
-        return Detected(frame, image, Detections.none(looked=False), failure="detector")
+        failure = "detector hung" if isinstance(error, HungError) else "detector"
+        return Detected(frame, image, UNSEEN, failure)
 
     for batch in batches:
         turns.take(batch)
-        detected = all_or_each(batch, work, otherwise)
+        detected = all_or_each(batch, work, otherwise, log)
         yield detected
+
+
+def trusted(found: Detections, frame: Frame, config: DetectConfig) -> Detections:
+    """Return what of a frame's detections its camera asks for.
+
+    Boxes may reach off the frame. One of which nothing lies on it, or that is out of all proportion, is no
+    box of an object in the picture: whoever returns that with confidence cannot be trusted with the frame.
+
+    Raises:
+        ValueError: such a box has a score from which on it is to be hidden.
+    """
+    asked = select(found, config)
+    size = np.array([frame.stream.width, frame.stream.height], np.float32)
+    start, end = asked.boxes[:, :2], asked.boxes[:, 2:]
+    off = (end < 0) | (start > size) | (start < -FAR * size) | (end > (1 + FAR) * size)
+    wrong = off[:, 0] | off[:, 1]
+    if not wrong.any():
+        return asked
+    certain = np.flatnonzero(wrong & (asked.scores >= config.hides_from))
+    if len(certain):
+        box = ", ".join(f"{edge:.6g}" for edge in asked.boxes[certain[0]])
+        raise ValueError(f"the detector returned a box off the frame: {box} in {size[0]:g}x{size[1]:g}")
+    return asked.keep(~wrong)
 
 
 class _Turns:
@@ -62,25 +100,32 @@ class _Turns:
 
     def __init__(self, settings: Mapping[str, DetectConfig]) -> None:
         self._settings = settings
+        self._batch: list[Frame | Marker] = []
         self._passed: dict[str, int] = {}
         self._due: set[Frame] = set()
 
     def take(self, batch: Batch[Frame]) -> None:
         """Decide on the frames of a batch."""
+        self._batch = list(batch)
         self._due.clear()
-        for item in batch:
-            passed = self._passed.get(item.camera, 0)
-            if isinstance(item, End | Discontinuity):
-                self._passed.pop(item.camera, None)
-                continue
-            if passed == 0:
-                self._due.add(item)
-            self._passed[item.camera] = (passed + 1) % self._settings[item.camera].every
+        for item in self._batch:
+            self._decide(item)
 
     def due(self, frame: Frame) -> bool:
         """Whether a frame of the batch is looked at."""
         return frame in self._due
 
     def failed(self, frame: Frame) -> None:
-        """Look at the camera's next frame, since this one could not be."""
+        """Look at the camera's next frame, since this one could not be; it may be in the same batch."""
         self._passed.pop(frame.camera, None)
+        for item in self._batch[self._batch.index(frame) + 1 :]:
+            if item.camera == frame.camera:
+                self._decide(item)
+
+    def _decide(self, item: Frame | Marker) -> None:
+        if isinstance(item, End | Discontinuity):
+            self._passed.pop(item.camera, None)
+            return
+        passed = self._passed.get(item.camera, 0)
+        (self._due.add if passed == 0 else self._due.discard)(item)
+        self._passed[item.camera] = (passed + 1) % self._settings[item.camera].every

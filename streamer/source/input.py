@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import stat
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -81,6 +82,10 @@ def open_file(path: Path) -> Input:
         SourceError: there is no such file, it cannot be read, or it holds no video; says which.
     """
     try:
+        if not stat.S_ISREG(mode := path.stat().st_mode) and not stat.S_ISDIR(mode):
+            # reading a pipe that nobody writes to would wait for ever, and none can be read twice
+            what = "a named pipe" if stat.S_ISFIFO(mode) else "a device or a socket"
+            raise SourceError(f"{path}: is {what}, expected a file; record it to a file, or serve it by RTSP")
         with path.open("rb") as file:
             if not file.read(1):
                 raise SourceError(f"{path}: is empty")

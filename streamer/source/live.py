@@ -27,10 +27,14 @@ BACKLOG = 1024
 def read_live(
     camera: str, config: CameraConfig, stop: Stop, stats: SourceStats
 ) -> Iterator[Frame | Discontinuity | End]:
-    """Read a camera until ``stop`` is set; a lost or unreachable one is tried again, with growing pauses."""
+    """Read a camera until ``stop`` is set; a lost or unreachable one is tried again, with growing pauses.
+
+    Raises:
+        SourceError: it was stopped without ever having been reached, and at least one try had failed.
+    """
     framer = Framer(camera, stats, joined=True, live=True)
     address = mask(config.source)
-    failures, said = 0, ""
+    failures, said, failed = 0, "", ""
     while not stop.is_set():
         delivered = False
         try:
@@ -42,7 +46,7 @@ def read_live(
                 yield item
             reason = f"{address}: the stream ended"
         except SourceError as error:
-            reason = str(error)
+            reason = failed = str(error)
         if stop.is_set():
             break
         yield from framer.interrupt()
@@ -52,6 +56,8 @@ def read_live(
             said = reason
         stop.wait(PAUSES[min(failures, len(PAUSES) - 1)])
         failures += 1
+    if failed and stats.connections == 0:
+        raise SourceError(f"never reached: {failed}")
     yield End(camera, framer.take_held())
 
 

@@ -1,11 +1,20 @@
+import contextlib
+import gc
+import signal
+import subprocess
+import sys
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 
+import cv2
 import pytest
+import torch
 from av.packet import Packet
 
-from streamer.channel import Channel, Countdown, Credits, Intake, Worker, ahead
+from streamer.channel import Channel, Countdown, Credits, Guarded, Intake, Worker, ahead, is_hanging
+from streamer.errors import HungError, StageError
 from streamer.frame import Discontinuity, Frame, Marker
 from tests.values import frame
 
@@ -174,3 +183,144 @@ def test_frames_that_wait_lend_their_credit_and_take_it_back_when_they_go_on() -
     credits.give()
     assert credits.try_take()
     assert credits.in_flight == 2
+
+
+@pytest.fixture
+def released() -> Iterator[threading.Event]:
+    """What tools hang on, until the end of the test at the latest.
+
+    Only what hangs has a short deadline in these tests: the first use of each tool has a minute more.
+    """
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def test_guarded_work_is_done_in_one_other_thread_and_its_outcome_comes_back() -> None:
+    with Guarded("tool", lambda: "another", "detect", 10.0) as guarded:
+        threads = {guarded.use(lambda _: threading.current_thread()) for _ in range(3)}
+        assert guarded.use(lambda tool: [tool, 1]) == ["tool", 1]
+        with pytest.raises(ZeroDivisionError):
+            guarded.use(lambda _: 1 // 0)
+        with pytest.raises(SystemExit):
+            guarded.use(lambda _: exec("raise SystemExit"))
+        assert guarded.use(str) == "tool"
+    (thread,) = threads
+    assert thread is not threading.current_thread()
+    assert thread.daemon
+    assert not thread.is_alive()
+    assert not is_hanging()
+
+
+def test_what_hangs_is_left_behind_and_another_tool_takes_its_place_once(
+    released: threading.Event, caplog: pytest.LogCaptureFixture
+) -> None:
+    loaded = []
+
+    def renew() -> str:
+        loaded.append(threading.current_thread())
+        return "another"
+
+    with Guarded("tool", renew, "detect", 0.05) as guarded:
+        assert guarded.use(str) == "tool"
+        with pytest.raises(HungError, match=r"no answer within 0\.05 s"):
+            guarded.use(lambda _: released.wait())
+        assert is_hanging()
+        assert [record.message for record in caplog.records] == [
+            "detect: no answer within 0.05 s (detect.timeout is 0.05): left behind, another one is loaded"
+        ]
+        assert guarded.use(lambda tool: (tool, threading.current_thread())) == ("another", loaded[0])
+        with pytest.raises(StageError) as raised:
+            guarded.use(lambda _: released.wait())
+        assert str(raised.value) == (
+            "detect: no answer within 0.05 s, for the second time (detect.timeout is 0.05)"
+        )
+    assert len(loaded) == 1
+    released.set()
+    for thread in [thread for thread in threading.enumerate() if thread.name == "detect, guarded"]:
+        thread.join(10)  # once it returns it ends, whoever has given it up
+    assert not is_hanging()
+
+
+def test_what_comes_back_too_late_is_nobodys_answer(released: threading.Event) -> None:
+    with Guarded("tool", lambda: "another", "detect", 0.05) as guarded:
+        assert guarded.use(str) == "tool"
+        with pytest.raises(HungError):
+            guarded.use(lambda _: released.wait() and "late")
+        released.set()
+        for thread in [thread for thread in threading.enumerate() if thread.name == "detect, guarded"]:
+            thread.join(0.1)
+        assert guarded.use(str) == "another"
+
+
+def test_a_tool_that_cannot_be_replaced_ends_the_run(released: threading.Event) -> None:
+    def renew() -> str:
+        raise MemoryError("no room for a second one")
+
+    with Guarded("tool", renew, "detect", 0.05) as guarded:
+        assert guarded.use(str) == "tool"
+        with pytest.raises(HungError):
+            guarded.use(lambda _: released.wait())
+        with pytest.raises(StageError, match="detect: MemoryError: no room for a second one"):
+            guarded.use(str)
+
+
+def test_the_first_use_of_each_tool_may_take_longer() -> None:
+    with Guarded("tool", lambda: "another", "detect", 0.05) as guarded:
+        guarded.use(lambda _: time.sleep(0.3))
+        with pytest.raises(HungError):
+            guarded.use(lambda _: time.sleep(0.3))
+        guarded.use(lambda _: time.sleep(0.3))  # by another one, after a minute's grace
+
+
+def test_a_process_that_was_stopped_for_a_while_has_not_hung() -> None:
+    code = (
+        "import time; from streamer.channel import Guarded\n"
+        "with Guarded('tool', lambda: 'another', 'detect', 1.5) as guarded:\n"
+        "    guarded.use(lambda _: None)\n"
+        "    print('begun', flush=True)\n"
+        "    print(guarded.use(lambda tool: [time.sleep(0.8), tool][1]), flush=True)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        process.send_signal(signal.SIGSTOP)  # as Ctrl-Z does
+        time.sleep(2.0)
+        process.send_signal(signal.SIGCONT)
+        assert process.stdout.readline() == "tool\n"
+    assert process.returncode == 0
+
+
+def test_what_failed_work_held_on_to_is_free_at_once() -> None:
+    class Picture:
+        pass
+
+    kept: list[weakref.ref[Picture]] = []
+
+    def work(_: str) -> None:
+        picture = Picture()
+        kept.append(weakref.ref(picture))
+        raise MemoryError("no room")
+
+    gc.collect()
+    gc.disable()  # which would hide that there is a cycle
+    try:
+        with Guarded("tool", lambda: "another", "detect", 10.0) as guarded:
+            with contextlib.suppress(MemoryError):
+                guarded.use(work)
+            assert kept[0]() is None
+    finally:
+        gc.enable()
+
+
+def test_one_thread_each_holds_in_the_guarded_thread_too() -> None:
+    from streamer.pipeline import one_thread_each
+
+    def threads(_: object) -> tuple[int, int]:
+        torch.mm(torch.rand(64, 64), torch.rand(64, 64))
+        return torch.get_num_threads(), cv2.getNumThreads()
+
+    before = threads(None)
+    with one_thread_each(), Guarded(None, lambda: None, "detect", 10.0) as guarded:
+        assert guarded.use(threads) == (1, 1)
+    assert threads(None) == before

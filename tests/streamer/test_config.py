@@ -228,6 +228,14 @@ def test_zones_are_polygons_in_shares_of_the_frame() -> None:
         ({"output": {"preset": "placebo"}}, "output.preset: expected 'ultrafast', 'superfast'"),
         ({"device": "gpu"}, "device: expected auto, cpu, cuda or cuda:N, found 'gpu'"),
         ({"version": 2}, "version: expected 1, found 2"),
+        ({"version": True}, "version: expected 1, found True"),
+        ({"version": 1.0}, "version: expected 1, found 1.0"),
+        ({"detect": {"on_failure": "show"}}, "detect.on_failure: expected 'hide' or 'drop', found 'show'"),
+        ({"detect": {"timeout": 0}}, "detect.timeout: expected greater than 0, found 0"),
+        (
+            {"cameras": {"a": {"source": "a.mp4", "detect": {"timeout": 5}}}},
+            "cameras.a.detect.timeout: all cameras share one; set it at the top level",
+        ),
         ({"cameras": {}}, "cameras: expected at least one"),
         ({"cameras": ["gate.mp4"]}, "cameras: expected at least one"),
         (

@@ -1,5 +1,6 @@
 import logging
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -73,10 +74,9 @@ def test_auto_without_a_gpu_takes_the_cpu_and_says_why(
         ({"use": NO_KERNEL}, "CUDA error: no kernel image is available for execution on the device"),
     ],
 )
-def test_a_gpu_that_is_present_but_unused_is_said_aloud_and_why(
+def test_complaint_22_a_gpu_that_is_present_but_unused_is_said_aloud_and_why(
     trouble: dict[str, Exception], why: str, pretend: Pretend, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Complaint 22 of the peers' users: it was slow, and nothing told them."""
     pretend("H200", **trouble)
     assert device.resolve("auto") == torch.device("cpu")
     assert said(caplog) == [(logging.WARNING, f"a GPU is present and not used: {why}; working on the CPU")]
@@ -97,6 +97,27 @@ def test_a_cpu_that_was_asked_for_where_there_is_no_gpu_is_not_worth_a_word(
     with caplog.at_level(logging.INFO):
         assert device.resolve("cpu") == torch.device("cpu")
     assert said(caplog) == []
+
+
+def test_a_gpu_is_known_by_the_driver_or_else_by_the_bus(tmp_path: Path) -> None:
+    def machine(name: str, **files: str) -> Path:
+        for path, text in files.items():
+            file = tmp_path / name / path.replace("__", "/")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="ascii")
+        return tmp_path / name
+
+    def slot(vendor: str, kind: str) -> dict[str, str]:
+        return {"sys__bus__pci__devices__1__vendor": vendor, "sys__bus__pci__devices__1__class": kind}
+
+    assert device._gpu_is_present(machine("driver", proc__driver__nvidia__gpus__0__information="H200"))
+    assert device._gpu_is_present(machine("node", dev__nvidia0=""))
+    # as in a container that was started without it
+    assert device._gpu_is_present(machine("bus", **slot("0x10de\n", "0x030200\n")))
+    assert not device._gpu_is_present(machine("other maker", **slot("0x8086\n", "0x030000\n")))
+    assert not device._gpu_is_present(machine("its sound", **slot("0x10de\n", "0x040300\n")))
+    assert not device._gpu_is_present(machine("control alone", dev__nvidiactl=""))
+    assert not device._gpu_is_present(tmp_path / "nothing")
 
 
 @pytest.mark.parametrize(("name", "index"), [("cuda", 0), ("cuda:0", 0), ("cuda:1", 1)])

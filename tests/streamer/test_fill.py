@@ -105,7 +105,7 @@ def wiener(blurred: NDArray[np.float64], sigma: float, ratio: float) -> NDArray[
     return np.clip(np.fft.irfft2(filtered, both.shape)[:height, :width], 0, 255)
 
 
-def test_coarse_dithered_levels_cost_a_wiener_inversion_of_known_sigma_more_than_half_a_decibel() -> None:
+def test_complaint_5_coarse_dithered_levels_cost_a_wiener_inversion_of_known_sigma_half_a_decibel() -> None:
     image = street()
     original = image[..., 1].astype(np.float64)
 

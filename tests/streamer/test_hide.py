@@ -1,13 +1,17 @@
+from dataclasses import replace
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
 import torch
+from av.packet import Packet
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer import hide
 from streamer.config import BlurConfig, ZonesConfig
-from streamer.frame import End, Hidden, Image
+from streamer.frame import Dropped, End, Hidden, Image
 from streamer.stencil import SOFT, Stencil
 from tests.values import detected, frame
 
@@ -71,7 +75,7 @@ def test_a_fixed_kernel_is_exactly_opencvs_gaussian_blur_of_the_box() -> None:
     assert np.array_equal(hidden[40:160, 60:200].numpy(), expected)
 
 
-def test_strength_follows_the_regions_height_down_to_the_floor() -> None:
+def test_complaint_4_a_large_region_is_as_unreadable_as_a_small_one() -> None:
     def sigma(height: int) -> float:
         image = torch.zeros((2 * height + 200, 400, 3), dtype=torch.uint8)
         image[: height + 100] = 255  # a step in the middle of the box
@@ -160,8 +164,10 @@ SHAPES = ["box", "ellipse"]
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("method", METHODS)
-def test_tiny_boxes_and_boxes_off_the_frame_are_hidden_without_a_crash(method: str, shape: str) -> None:
-    # complaint 4: supervision#703 (pixelating tiny boxes) and supervision PR#555, #2390 (boxes off the frame)
+def test_complaint_4_tiny_boxes_and_boxes_off_the_frame_are_hidden_without_a_crash(
+    method: str, shape: str
+) -> None:
+    # supervision#703 (pixelating tiny boxes) and supervision PR#555, #2390 (boxes off the frame)
     image = noise(60, 80)
     tiny = (10, 10, 10.2, 10.2), (30, 30, 31, 31), (50, 5, 52, 6)
     off = (-40, 40, 9, 90), (70, -9, 999, 12), (-50, 0, -9, 9)
@@ -244,7 +250,7 @@ def test_of_a_lone_pixel_inside_no_method_shows_more_than_a_trace(
     assert difference <= 4 * most + 1
 
 
-def test_solid_leaves_nothing_at_all_of_what_was_there() -> None:
+def test_complaint_5_solid_leaves_nothing_at_all_of_what_was_there() -> None:
     how = BlurConfig(method="solid", colour=(10, 20, 30), scale=1.0, margin=0.0, edge="hard")
     one, other = (hide.hide(noise(60, 80, seed), boxes((10, 10, 50, 40)), how).picture for seed in (1, 2))
     assert torch.equal(one[10:40, 10:50], other[10:40, 10:50])
@@ -392,6 +398,18 @@ def test_a_frame_whose_detection_failed_is_hidden_whole() -> None:
     assert (hidden.blurred == hide.GREY).all()
     assert hidden.regions.tolist() == [[0, 0, 64, 48]]
     assert hidden.failure == "detector"
+
+
+@pytest.mark.parametrize("failure", ["detector", "detector hung"])
+def test_where_failures_are_dropped_nothing_of_the_picture_goes_on_and_its_sound_does(failure: str) -> None:
+    sound: Any = (Packet(4), Packet(4))
+    item = detected(noise(48, 64).numpy(), failure=failure)
+    item = replace(item, frame=replace(item.frame, audio=sound))
+    fine = detected(noise(48, 64).numpy(), (10, 10, 20, 20))
+    (batch,) = hide.stage([[fine, item, End("gate")]], {"gate": BlurConfig()}, on_failure={"gate": "drop"})
+    assert isinstance(batch[0], Hidden)
+    assert batch[1] == Dropped("gate", failure, sound)
+    assert isinstance(batch[2], End)
 
 
 def test_a_hider_that_raises_for_one_frame_hides_that_one_whole_and_the_others_as_ever(

@@ -50,6 +50,18 @@ def test_a_folder_without_footage(tmp_path: Path) -> None:
     check(tmp_path, f"{tmp_path}: holds neither a video nor numbered images")
 
 
+@pytest.mark.timeout(30)
+def test_a_named_pipe_is_refused_instead_of_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "yard.mp4"
+    os.mkfifo(path)  # reading it would wait until somebody writes
+    check(path, f"{path}: is a named pipe, expected a file; record it to a file, or serve it by RTSP")
+
+
+def test_a_device_is_refused(tmp_path: Path) -> None:
+    path = Path("/dev/null")
+    check(path, f"{path}: is a device or a socket, expected a file; record it to a file, or serve it by RTSP")
+
+
 def test_an_empty_file(tmp_path: Path) -> None:
     path = tmp_path / "yard.mp4"
     path.touch()

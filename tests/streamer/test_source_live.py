@@ -204,7 +204,7 @@ def test_a_probe_of_a_camera_that_is_not_there_fails_at_once() -> None:
     assert SECRET not in str(error.value)
 
 
-def test_an_unreachable_camera_is_said_once_and_stopped_between_tries(
+def test_an_unreachable_camera_is_said_once_stopped_between_tries_and_has_failed(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pauses: list[float] = []
@@ -219,9 +219,13 @@ def test_an_unreachable_camera_is_said_once_and_stopped_between_tries(
 
     monkeypatch.setattr(live, "PAUSES", (1.0, 2.0, 5.0, 10.0, 30.0))
     url = f"rtsp://admin:{SECRET}@127.0.0.1:{free_port()}/stream"
-    with caplog.at_level(logging.DEBUG, "streamer"):
-        items = list(reading(url, Stop(), SourceStats()))
-    assert [type(item) for item in items] == [End]
+    with (
+        caplog.at_level(logging.DEBUG, "streamer"),
+        pytest.raises(
+            SourceError, match=r"^never reached: rtsp://\*\*\*@127.0.0.1:\d+/stream: Connection refu"
+        ),
+    ):
+        list(reading(url, Stop(), SourceStats()))
     assert pauses == [1, 2, 5, 10, 30, 30, 30, 30]
     assert len(caplog.records) == 1
     assert SECRET not in caplog.text
@@ -234,9 +238,16 @@ def test_a_server_that_accepts_and_says_nothing_does_not_hold_a_stop_up() -> Non
         stop = threading.Event()
         threading.Timer(0.2, stop.set).start()
         started = time.monotonic()
-        items = list(reading(url, stop, SourceStats(), timeout=1.0))
-        assert [type(item) for item in items] == [End]
+        with pytest.raises(SourceError, match="never reached"):
+            list(reading(url, stop, SourceStats(), timeout=1.0))
         assert time.monotonic() - started < 60  # hanging for ever is what must not happen
+
+
+def test_a_camera_that_nobody_has_tried_to_reach_has_not_failed() -> None:
+    stop = threading.Event()
+    stop.set()
+    (end,) = reading(f"rtsp://127.0.0.1:{free_port()}/stream", stop, SourceStats())
+    assert isinstance(end, End)
 
 
 def test_ffmpeg_says_nothing_on_the_terminal(capfd: pytest.CaptureFixture[str]) -> None:
