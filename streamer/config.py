@@ -476,6 +476,17 @@ def parse(
     return validate(Config, {**{key: data[key] for key in own_keys if key in data}, "cameras": merged})
 
 
+def into(config: Config, directory: str) -> Config:
+    """Return the configuration with the outputs of all cameras in another folder; what is off stays off."""
+    cameras = {
+        name: camera
+        if camera.output is None
+        else camera.model_copy(update={"output": camera.output.model_copy(update={"directory": directory})})
+        for name, camera in config.cameras.items()
+    }
+    return config.model_copy(update={"cameras": cameras})
+
+
 def _merge(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     merged = {**defaults, **own}
     for key, value in own.items():

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from streamer import coco
+from streamer.coco import Labelled
 from streamer.errors import ConfigError
 from streamer.frame import Detections
-from trainer import coco
-from trainer.coco import Labelled
 
 CAR = Detections(
     np.array([[1.5, 2.0, 11.5, 8.0], [0.0, 0.0, 4.0, 9.0]], np.float32),
