@@ -207,7 +207,7 @@ def parse(line: bytes) -> Record:
         time_s=_time(facts),
         found=as_logged(found),
         hidden=hidden[order],
-        carried=replace(said, carried=np.ones(len(said), np.bool_)),
+        carried=replace(said, scores=0 * said.scores, carried=np.ones(len(said), np.bool_)),
         failure=failure,
         begins=_flag(facts, "begins", False),
         size=_size(facts),

@@ -113,5 +113,5 @@ def test_a_damaged_file_is_named_by_what_is_wrong(tmp_path: Path, content: str, 
 
 
 def test_a_missing_file_says_what_writes_one(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no such file; `trainer label` writes one"):
+    with pytest.raises(ConfigError, match="no such file; `trainer label` and `streamer export` write one"):
         coco.load(tmp_path / "none.json")
