@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 VERSION = 1
 """Of the format; raised when old readers would get a line wrong."""
 
-FURTHEST = 1e6
+FURTHEST = 1e9
 """Pixels: no edge of a box lies further off."""
 
 _NO_CARRIED = replace(Detections.none(), tracks=np.zeros(0, np.int64), carried=np.zeros(0, np.bool_))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -219,3 +220,22 @@ def test_editors_marks_blank_lines_and_line_ends_do_no_harm(tmp_path: Path) -> N
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"none\.jsonl: cannot be read: No such file or directory$"):
         list(record.read(tmp_path / "none.jsonl"))
+
+
+def test_the_readme_says_what_every_key_of_a_line_means() -> None:
+    found = Detections(
+        np.array([[1, 2, 3, 4], [5, 6, 7, 8]], np.float32), np.array([0.9, 0.2], np.float32), ("car", "bus")
+    )
+    carried = Detections(found.boxes[:1], found.scores[:1], ("car",), np.array([1]))
+    full = replace(
+        result(0, IMAGE, detections=replace(found, looked=False).and_carried(carried)),
+        sighting=Sighting(found, True),
+        failure="hider",
+    )
+    line = json.loads(record.compose(full, 0.5, (64, 48), Sought(("car",), 0.1)))
+    (entry,) = line["objects"]
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    table = readme.split("| key | what |")[1].split("\n\n")[0]
+    named = re.findall(r"`([a-z_]+)`", " ".join(row.split("|")[1] for row in table.splitlines()[2:]))
+    assert set(named) == {*line, *entry}
+    assert set(line) == {*KEYS, "version"}
