@@ -56,7 +56,7 @@ def open(
     """
     from streamer.config import into, load, parse
     from streamer.pipeline import Run
-    from streamer.render import Recordings, Tracks
+    from streamer.recordings import Recordings, Tracks
     from streamer.source import expand
 
     sources = {name: str(path) for name, path in expand([Path(item) for item in footage]).items()}

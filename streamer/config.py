@@ -250,7 +250,7 @@ class ZonesConfig(Section):
     keep: Polygons = ()
     """Never touched, whatever is found there: a clock. Where it meets ``hide``, that wins."""
     only: Polygons = ()
-    """Where given, what does not reach into one of them is not looked at: neither hidden nor logged."""
+    """Where given, what does not reach into one of them is neither hidden nor counted."""
 
 
 class RestoreConfig(Section):

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from streamer import coco, record
+from streamer import coco, lines
 from streamer.coco import Labelled
 from streamer.errors import ConfigError
 from streamer.frame import Detections
-from streamer.render import FILE, image_name
+from streamer.recordings import FILE, image_name
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ def _files(path: Path) -> dict[str, Path]:
 
 
 def _images(camera: str, file: Path) -> Iterator[Labelled]:
-    for each in record.read(file):
+    for each in lines.read(file):
         if each.size is None:
             raise ConfigError(f"{file}, line {each.line}: no line so far tells the size of the pictures")
         if each.failure is None and each.found.looked:

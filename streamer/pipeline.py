@@ -25,7 +25,7 @@ from streamer.detect.stage import stage as detect_stage
 from streamer.device import resolve
 from streamer.errors import ConfigError, StageError, StreamerError
 from streamer.frame import Batch, End, Frame, Marker, Result
-from streamer.render import Recordings, Tracks
+from streamer.recordings import Recordings, Tracks
 from streamer.restore import Restorer
 from streamer.sink import check_outputs, clear_outputs, write_summary
 from streamer.track.stage import stage as track_stage

@@ -6,7 +6,6 @@ import json
 import logging
 from collections.abc import Iterator
 from fractions import Fraction
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,11 @@ import numpy as np
 import pytest
 import torch
 
-from streamer import note, record, render
+from streamer import note, render
 from streamer.config import DetectConfig
 from streamer.frame import Batch, Detected, Discontinuity, End, Frame
 from streamer.record import Record
-from streamer.render import Recording, Recordings, Tracks
+from streamer.recordings import Recording, Recordings, Tracks
 from tests.values import detections, frame
 
 CPU = torch.device("cpu")
@@ -29,7 +28,7 @@ BUS: dict[str, Any] = {"box": [5, 5, 20, 20], "class": "bus", "score": 0.2}
 def recordings(tmp_path: Path, *lines: dict[str, Any], tracks: Tracks = Tracks.KEEP) -> Recordings:
     path = tmp_path / "detections.jsonl"
     path.write_text("".join(f"{json.dumps({'objects': [], **line})}\n" for line in lines), "utf-8")
-    return Recordings(tmp_path, tracks, {"gate": Recording(path, partial(record.read, path))})
+    return Recordings(tmp_path, tracks, {"gate": Recording(path)})
 
 
 def rendered(
@@ -160,7 +159,7 @@ def test_the_file_is_read_alongside_the_frames_not_ahead_of_them(tmp_path: Path)
             yield Record(read, None, detections((1, 2, 3, 4)), np.ones(1, bool))
             read += 1
 
-    found = Recordings(tmp_path, Tracks.KEEP, {"gate": Recording(tmp_path, endless)})
+    found = Recordings(tmp_path, Tracks.KEEP, {"gate": Recording(tmp_path, endless())})
     batches = ([frame(index=n)] for n in range(100))
     for number, batch in enumerate(render.stage(batches, found, CPU, {"gate": DetectConfig()})):
         assert len(batch) == 1

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from streamer import record
+from streamer import lines, record
 from streamer.boxes import rounded
 from streamer.config import COCO
 from streamer.errors import ConfigError
@@ -72,7 +72,7 @@ def test_what_is_written_is_read_back_to_the_bit(
         result(7, IMAGE, detections=found.keep(hidden).and_carried(carried)), sighting=Sighting(found, True)
     )
     line = record.compose(shown, threshold, (64, 48), Sought(("car",), 0.1)).encode()
-    read = record.parse(line)
+    read = lines.parse(line)
     again, assigned = read.found, sorted(found.scores[hidden].tolist())
     assert (read.frame, read.time_s, read.begins, read.size) == (7, 0.28, True, (64, 48))
     assert read.sought == Sought(("car",), 0.1)
@@ -102,7 +102,7 @@ def test_whatever_json_stands_in_a_line_it_is_read_or_refused_in_one_line(
         text = json.dumps({**more, **entry, **facts}).encode()
         refused = None
         try:
-            read = record.parse(text)
+            read = lines.parse(text)
             assert len(read.found) == len(read.hidden)
         except ConfigError as error:
             refused = str(error)
@@ -112,7 +112,7 @@ def test_whatever_json_stands_in_a_line_it_is_read_or_refused_in_one_line(
 @given(st.binary(max_size=60))
 def test_whatever_bytes_stand_in_a_line_it_is_refused_in_one_line(line: bytes) -> None:
     with pytest.raises(ConfigError, match=r"^[^\n]+$"):
-        record.parse(line)
+        lines.parse(line)
 
 
 @pytest.mark.parametrize(
@@ -145,12 +145,12 @@ def test_whatever_bytes_stand_in_a_line_it_is_refused_in_one_line(line: bytes) -
 )
 def test_a_mistake_is_said(line: Any, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        record.parse(json.dumps(line).encode())
+        lines.parse(json.dumps(line).encode())
     assert message in str(caught.value)
 
 
 def test_a_box_and_a_class_are_enough_and_count_as_certain() -> None:
-    read = record.parse(b'{"frame":3,"objects":[{"box":[1,2.123,30,40],"class":"car"}]}')
+    read = lines.parse(b'{"frame":3,"objects":[{"box":[1,2.123,30,40],"class":"car"}]}')
     assert flat(read.found) == ([[1.0, pytest.approx(2.12), 30.0, 40.0]], [1.0], ["car"], [-1], [True])
     assert read.hidden.tolist() == [True]
     assert (read.time_s, read.failure, read.begins, read.size, read.sought) == (None, None, False, None, None)
@@ -158,7 +158,7 @@ def test_a_box_and_a_class_are_enough_and_count_as_certain() -> None:
 
 def test_of_what_else_was_found_that_with_a_track_was_hidden() -> None:
     also = [{**CAR, "score": 0.2, "track": 4}, {**CAR, "score": 0.3}]
-    read = record.parse(json.dumps({"frame": 0, "objects": [{**CAR, "score": 0.25}], "also": also}).encode())
+    read = lines.parse(json.dumps({"frame": 0, "objects": [{**CAR, "score": 0.25}], "also": also}).encode())
     assert read.found.scores.tolist() == pytest.approx([0.3, 0.25, 0.2])
     assert read.hidden.tolist() == [False, True, True]
 
@@ -174,20 +174,20 @@ def test_a_wrong_line_is_named_by_its_number(tmp_path: Path) -> None:
     wrong = '{"frame":16,"objects":[{"box":[1,2,3],"class":"car"}]}'
     path = write(tmp_path, *good, wrong, '{"frame":17,"objects":[]}')
     with pytest.raises(ConfigError) as caught:
-        list(record.read(path))
+        list(lines.read(path))
     assert str(caught.value) == f"{path}, line 17: objects: box has 3 numbers, expected x0, y0, x1, y1"
 
 
 def test_no_json_is_named_by_line_and_column(tmp_path: Path) -> None:
     path = write(tmp_path, '{"frame":0,"objects":[]}', '{"frame":1,"objects":[}', '{"frame":2,"objects":[]}')
     with pytest.raises(ConfigError, match=r"line 2: is no JSON at column 23: Expecting value$"):
-        list(record.read(path))
+        list(lines.read(path))
 
 
 def test_frames_must_rise(tmp_path: Path) -> None:
     path = write(tmp_path, *(f'{{"frame":{n},"objects":[]}}' for n in (0, 2, 2)))
     with pytest.raises(ConfigError, match=r"line 3: frame 2 comes after frame 2: frames must rise$"):
-        list(record.read(path))
+        list(lines.read(path))
 
 
 def test_a_last_line_that_was_cut_off_is_left_out_with_a_warning(
@@ -198,14 +198,14 @@ def test_a_last_line_that_was_cut_off_is_left_out_with_a_warning(
         caplog.clear()
         path = write(tmp_path, '{"frame":0,"objects":[]}', whole[:length], end="")
         with caplog.at_level(logging.WARNING):
-            assert [each.frame for each in record.read(path)] == [0]
+            assert [each.frame for each in lines.read(path)] == [0]
         assert caplog.messages == [f"{path}, line 2: is cut off and left out"]
 
 
 def test_a_last_line_that_is_whole_but_wrong_is_refused_though_it_has_no_end(tmp_path: Path) -> None:
     path = write(tmp_path, '{"frame":0,"objects":[]}', '{"frame":1}', end="")
     with pytest.raises(ConfigError, match="line 2: objects: is missing"):
-        list(record.read(path))
+        list(lines.read(path))
 
 
 def test_editors_marks_blank_lines_and_line_ends_do_no_harm(tmp_path: Path) -> None:
@@ -213,13 +213,13 @@ def test_editors_marks_blank_lines_and_line_ends_do_no_harm(tmp_path: Path) -> N
     path.write_bytes(
         b'\xef\xbb\xbf{"frame":0,"objects":[],"size":[64,48]}\r\n\r\n \n{"frame":1,"objects":[]}\r\n'
     )
-    read = list(record.read(path))
+    read = list(lines.read(path))
     assert [(each.frame, each.line, each.size) for each in read] == [(0, 1, (64, 48)), (1, 4, (64, 48))]
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"none\.jsonl: cannot be read: No such file or directory$"):
-        list(record.read(tmp_path / "none.jsonl"))
+        list(lines.read(tmp_path / "none.jsonl"))
 
 
 def test_the_readme_says_what_every_key_of_a_line_means() -> None:
