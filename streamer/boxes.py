@@ -11,6 +11,11 @@ Boxes = NDArray[np.int32]
 """int32 ``[R, 4]``: x0, y0, x1, y1 in whole pixels, x1 and y1 exclusive, inside the frame, none empty."""
 
 
+def rounded(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return boxes, float32 ``[N, 4]``, to the hundredth of a pixel, as the log has them."""
+    return np.round(boxes.astype(np.float64), 2).astype(np.float32)
+
+
 def whole(width: int, height: int) -> Boxes:
     """Return the one box that covers a frame of ``width`` x ``height`` pixels."""
     return np.array([[0, 0, width, height]], np.int32)

@@ -12,7 +12,7 @@ import types
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -62,6 +62,60 @@ def run(
 
         prepared = streamer.open(config, footage or (), device=device, overwrite=overwrite, duration=duration)
         raise typer.Exit(_follow(prepared, quiet=quiet, as_json=as_json))
+
+
+@app.command()
+def render(
+    config: Annotated[Path, typer.Argument(help="The YAML file.")],
+    footage: Footage = None,
+    *,
+    detections: Annotated[
+        Path,
+        typer.Option(
+            help="An earlier run's folder of outputs, a camera's detections.jsonl, or a COCO JSON file.",
+            show_default=False,
+        ),
+    ],
+    tracks: Annotated[
+        Literal["recompute", "keep"],
+        typer.Option(help="Follow objects anew, or hide exactly what the file says was hidden."),
+    ] = "recompute",
+    output: Annotated[
+        str | None, typer.Option(help="Folder to write to, instead of the configuration's.")
+    ] = None,
+    overwrite: Overwrite = False,
+    duration: Duration = None,
+    device: Device = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Write the outputs of footage anew from what was detected in it before, without a detector."""
+    with exits("streamer", quiet=quiet, verbose=verbose):
+        import streamer
+
+        prepared = streamer.open(
+            config, footage or (), device=device, overwrite=overwrite, duration=duration,
+            detections=detections, tracks=tracks, directory=output,
+        )  # fmt: skip
+        raise typer.Exit(_follow(prepared, quiet=quiet, as_json=as_json))
+
+
+@app.command()
+def export(
+    detections: Annotated[
+        Path, typer.Argument(help="A run's folder of outputs, or a camera's detections.jsonl.")
+    ],
+    file: Annotated[Path, typer.Argument(help="The COCO JSON file to write.")],
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Write what was detected as COCO JSON, for annotation tools; `render` reads that too."""
+    with exits("streamer", quiet=quiet, verbose=verbose):
+        from streamer import export as exporting
+
+        exporting.export(detections, file, overwrite=overwrite)
 
 
 @app.command()

@@ -258,7 +258,7 @@ class ZonesConfig(Section):
     keep: Polygons = ()
     """Never touched, whatever is found there: a clock. Where it meets ``hide``, that wins."""
     only: Polygons = ()
-    """Where given, what does not reach into one of them is not looked at: neither hidden nor logged."""
+    """Where given, what does not reach into one of them is neither hidden nor counted."""
 
 
 class RestoreConfig(Section):
@@ -489,6 +489,17 @@ def parse(
                 )
         merged[str(name)] = _merge(defaults, camera)
     return validate(Config, {**{key: data[key] for key in own_keys if key in data}, "cameras": merged})
+
+
+def into(config: Config, directory: str) -> Config:
+    """Return the configuration with the outputs of all cameras in another folder; what is off stays off."""
+    cameras = {
+        name: camera
+        if camera.output is None
+        else camera.model_copy(update={"output": camera.output.model_copy(update={"directory": directory})})
+        for name, camera in config.cameras.items()
+    }
+    return config.model_copy(update={"cameras": cameras})
 
 
 def _merge(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:

@@ -186,10 +186,37 @@ class Detections:
         carried = None if self.carried is None else self.carried[chosen]
         return Detections(self.boxes[chosen], self.scores[chosen], labels, tracks, carried, self.looked)
 
+    def and_carried(self, carried: Detections) -> Detections:
+        """These, which were seen, and those that tracks say of the same frame."""
+        if len(carried) == 0:
+            return self
+        own, said = (
+            np.full(len(part), -1, np.int64) if part.tracks is None else part.tracks
+            for part in (self, carried)
+        )
+        return Detections(
+            np.concatenate([self.boxes, carried.boxes]),
+            np.concatenate([self.scores, carried.scores]),
+            self.labels + carried.labels,
+            np.concatenate([own, said]),
+            np.concatenate([np.zeros(len(self), np.bool_), np.ones(len(carried), np.bool_)]),
+            self.looked,
+        )
+
     def count(self, threshold: float) -> NDArray[np.bool_]:
         """Say which count as objects: seen, and with that score at least; bool ``[N]``."""
         counts = self.scores >= threshold
         return counts if self.carried is None else counts & ~self.carried
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sighting:
+    """What detection alone says of a frame, before tracks and zones: what it takes to render it again."""
+
+    found: Detections
+    """All objects from the faintest on that the detector was asked for, best score first."""
+    begins: bool = False
+    """Whether the frame does not continue the one before it: a scene cut, a reconnect, the next file."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -202,6 +229,8 @@ class Detected:
     detections: Detections
     failure: str | None = None
     """Why nothing can be trusted here and the whole frame must be hidden; None when detection succeeded."""
+    sighting: Sighting | None = None
+    """For the log; None where nobody has noted it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -222,6 +251,8 @@ class Hidden:
     """uint8 ``[H, W]``, on the host: 1 where nothing of the original shows; None: in all regions."""
     keep: NDArray[np.uint8] | None = None
     """uint8 ``[H, W]``, on the host: 1 where no output may change anything; None where there is no such."""
+    sighting: Sighting | None = None
+    """For the log."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -263,6 +294,8 @@ class Result:
     failure: str | None = None
     """Why the whole frame was hidden; None in the ordinary case."""
     audio: tuple[AudioPacket, ...] = field(default=())
+    sighting: Sighting | None = None
+    """For the log."""
 
     @property
     def time_s(self) -> float:

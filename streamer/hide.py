@@ -147,7 +147,9 @@ def hidden_whole(item: Detected, failure: str) -> Hidden:
     stream = item.frame.stream
     regions = whole(stream.width, stream.height)
     image = torch.from_numpy(item.frame.image)
-    return Hidden(item.frame, image, item.detections, cover(item.frame), regions, failure)
+    return Hidden(
+        item.frame, image, item.detections, cover(item.frame), regions, failure, sighting=item.sighting
+    )
 
 
 def _hide_one(item: Detected, blur: BlurConfig, zones: ZonesConfig, random: np.random.Generator) -> Hidden:
@@ -160,7 +162,7 @@ def _hide_one(item: Detected, blur: BlurConfig, zones: ZonesConfig, random: np.r
     covering = hide(item.image, found.boxes, blur, found.labels, pixels, random)
     return Hidden(
         item.frame, item.image, found, covering.picture, covering.regions,
-        mask=covering.mask, keep=pixels.keep,
+        mask=covering.mask, keep=pixels.keep, sighting=item.sighting,
     )  # fmt: skip
 
 

@@ -104,6 +104,7 @@ def measure(item: Restored) -> Result:
         metrics=Metrics(blurred[0], restored[0], blurred[1], restored[1]),
         failure=hidden.failure,
         audio=frame.audio,
+        sighting=hidden.sighting,
     )
 
 

@@ -6,7 +6,7 @@ import logging
 import platform
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from importlib import metadata
 from itertools import chain
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import cv2
 import torch
 
-from streamer import cut, detect, hide, measure, restore, source
+from streamer import cut, detect, hide, measure, note, render, restore, source
 from streamer.address import mask
 from streamer.camera import Camera, Done
 from streamer.channel import Channel, Guarded, Intake, Worker, ahead
@@ -25,6 +25,7 @@ from streamer.detect.stage import stage as detect_stage
 from streamer.device import resolve
 from streamer.errors import ConfigError, StageError, StreamerError
 from streamer.frame import Batch, Dropped, End, Frame, Marker, Result
+from streamer.recordings import Recordings, Tracks
 from streamer.restore import Restorer
 from streamer.sink import check_outputs, clear_outputs, write_summary
 from streamer.track.stage import stage as track_stage
@@ -45,7 +46,7 @@ def assemble(
     frames: Iterable[Batch[Frame]],
     config: Config,
     device: torch.device,
-    detector: Guarded[detect.Detector],
+    detector: Guarded[detect.Detector] | Recordings,
     restorers: Mapping[str, Restorer | None],
     waits: Callable[[str, int], None],
 ) -> Iterator[Iterator[Batch[Result | Dropped]]]:
@@ -55,7 +56,7 @@ def assemble(
         frames: batches of frames and markers of all cameras.
         config: the run's.
         device: where pictures are from detection to measurement.
-        detector: shared by all cameras.
+        detector: shared by all cameras; or what one has found before.
         restorers: by camera.
         waits: told a camera and how many more (or fewer) of its frames wait for those after them.
 
@@ -64,12 +65,16 @@ def assemble(
         when a stage failed that cannot go on.
     """
     cameras = config.cameras
-    scenes = _named("cut", cut.stage(frames))
-    detected = _named(
-        "detect", detect_stage(scenes, detector, device, {c: cameras[c].detect for c in cameras})
-    )
+    settings = {c: cameras[c].detect for c in cameras}
+    if isinstance(detector, Recordings):
+        detected = _named("read detections", render.stage(frames, detector, device, settings))
+    else:
+        scenes = _named("cut", cut.stage(frames))
+        detected = _named("detect", detect_stage(scenes, detector, device, settings))
+    tracked = noted = _named("note", note.stage(detected))
+    if not (isinstance(detector, Recordings) and detector.tracks is Tracks.KEEP):
+        tracked = _named("track", track_stage(noted, cameras, waits))
     blur, zones = {c: cameras[c].blur for c in cameras}, {c: cameras[c].zones for c in cameras}
-    tracked = _named("track", track_stage(detected, cameras, waits))
     on_failure = {c: cameras[c].detect.on_failure for c in cameras}
     hidden = _named("hide", hide.stage(tracked, blur, zones, on_failure))
     with ExitStack() as stack:
@@ -98,13 +103,21 @@ class Run:
     Leaving the ``with`` block early stops the run and finishes its files.
     """
 
-    def __init__(self, config: Config, *, overwrite: bool = False, duration: float | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        *,
+        overwrite: bool = False,
+        duration: float | None = None,
+        recordings: Recordings | None = None,
+    ) -> None:
         """Check everything that can be checked and load the models; entering the run starts it.
 
         Args:
             config: what to run.
             overwrite: replace existing outputs.
             duration: seconds after which the run ends by itself; None runs to the sources' end.
+            recordings: what was detected before, instead of a detector.
 
         Raises:
             ConfigError: a source is not there or would be written over, outputs exist already, a model or a
@@ -115,9 +128,10 @@ class Run:
                 raise ConfigError(f"cameras.{name}.source: {mask(camera.source)}: no such file or folder")
         self.config = config
         self.device = resolve(config.device)
-        self.detector = load_detector(config, self.device)
+        self.detector = recordings or load_detector(config, self.device)
         self.restorers = load_restorers(config, self.device)
         paths = [Path(c.source) for c in config.cameras.values() if not source.is_live(c.source)]
+        paths += [] if recordings is None else [each.path for each in recordings.cameras.values()]
         self._folders = [
             Path(c.output.directory) / name for name, c in config.cameras.items() if c.output is not None
         ]
@@ -276,7 +290,9 @@ class Run:
                 self.cameras[name].stop()
                 self.cameras[name].finish(End(name))
 
-    def _guarded(self) -> Guarded[detect.Detector]:
+    def _guarded(self) -> AbstractContextManager[Guarded[detect.Detector] | Recordings]:
+        if isinstance(self.detector, Recordings):
+            return nullcontext(self.detector)
         timeout = next(iter(self.config.cameras.values())).detect.timeout
         return Guarded(self.detector, lambda: load_detector(self.config, self.device), "detect", timeout)
 

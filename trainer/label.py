@@ -20,13 +20,13 @@ import torch
 from rich.console import Console
 from rich.progress import track
 
-from streamer import detect, source
+from streamer import coco, detect, source
+from streamer.coco import Labelled
 from streamer.config import CameraConfig, DetectConfig
 from streamer.errors import ConfigError, SinkError, SourceError
 from streamer.frame import Frame, Image
 from streamer.source.footage import expand, videos_in
-from trainer import coco, strong
-from trainer.coco import Labelled
+from trainer import strong
 from trainer.data import IMAGES, Picture, images_below
 from trainer.degrade import read_image
 

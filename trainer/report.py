@@ -6,7 +6,6 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from rich.table import Table
 
 from streamer.errors import SinkError
 from streamer.restore import surroundings
+from streamer.sink.replace import replace
 from trainer.evaluate import Evaluation, Score, Scored
 
 IDENTITY = "identity"
@@ -27,20 +27,16 @@ IDENTITY = "identity"
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all.
+    """Write a file, and its folder where that is not there, whole or not at all.
 
     Raises:
         SinkError: it cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(content)
-        temporary.replace(path)
     except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
         raise SinkError(f"{path}: cannot be written: {error.strerror or error}") from error
+    replace(path, content)
 
 
 def write_json(path: Path, facts: Mapping[str, Any]) -> None:

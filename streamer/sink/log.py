@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import astuple
 from pathlib import Path
 
+from streamer import record
 from streamer.errors import SinkError
-from streamer.frame import Detections, Result
+from streamer.frame import Result
+from streamer.record import Sought
 from streamer.sink.file import OutputFile
 
 COLUMNS = (
@@ -26,15 +27,18 @@ COLUMNS = (
 class LogSink:
     """Writes ``frames.csv`` and ``detections.jsonl``, each row at once, so that a kill loses none."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, sought: Sought | None = None) -> None:
         """Create both files.
 
         Args:
             directory: the camera's folder; made where it is not there.
+            sought: what the detector was asked for.
 
         Raises:
             SinkError: they cannot be created.
         """
+        self._size: tuple[int, int] | None = None
+        self._sought = sought
         try:
             directory.mkdir(parents=True, exist_ok=True)
             self._frames = OutputFile(directory / "frames.csv")
@@ -63,10 +67,10 @@ class LogSink:
         objects = len(counted) if counted.looked else ""  # nobody looked, so that nobody knows
         decibels = ("" if value is None else f"{value:.3f}" for value in astuple(result.metrics))
         _write(self._frames, f"{result.index},{time_s},{objects},{','.join(decibels)},{latency_ms:.1f}")
-        line = {"frame": result.index, "time_s": float(time_s), "objects": _objects(counted)}
-        if not counted.looked:
-            line["looked"] = False
-        _write(self._detections, json.dumps(line, separators=(",", ":")))
+        size = result.stream.width, result.stream.height
+        news = size if size != self._size else None
+        _write(self._detections, record.compose(result, threshold, news, self._sought))
+        self._size, self._sought = size, None
 
     def close(self) -> None:
         """Close both files; further calls do nothing."""
@@ -79,13 +83,3 @@ def _write(file: OutputFile, line: str) -> None:
     if file.error is not None:
         raise SinkError(f"{file.name}: cannot be written: {file.error.strerror}")
     file.mark()
-
-
-def _objects(found: Detections) -> list[dict[str, object]]:
-    tracks = [None] * len(found) if found.tracks is None else found.tracks.tolist()
-    return [
-        {"box": [round(edge, 2) for edge in box], "class": label, "score": round(score, 4), "track": track}
-        for box, label, score, track in zip(
-            found.boxes.tolist(), found.labels, found.scores.tolist(), tracks, strict=True
-        )
-    ]

@@ -11,6 +11,7 @@ from streamer.channel import Channel, Countdown, Worker
 from streamer.config import CameraConfig
 from streamer.errors import SinkError
 from streamer.frame import AudioPacket, End, Image, Result
+from streamer.record import Sought
 from streamer.sink.log import LogSink
 from streamer.sink.video import VideoSink
 
@@ -51,7 +52,7 @@ class Outlet:
             return
         folder = Path(config.output.directory) / name
         try:
-            self._log = LogSink(folder)
+            self._log = LogSink(folder, Sought.by(config.detect))
         except SinkError as error:  # a full disk, say: the camera ends as if it had filled up later
             self._fail(error)
         videos: list[tuple[VideoSink, Callable[[Result], Image | None]]] = [

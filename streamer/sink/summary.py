@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from streamer.errors import SinkError
+from streamer.sink.replace import replace
 
 
 def write_summary(path: Path, facts: Mapping[str, Any]) -> None:
@@ -22,11 +21,4 @@ def write_summary(path: Path, facts: Mapping[str, Any]) -> None:
         SinkError: it cannot be written; then there is no file.
     """
     text = json.dumps(facts, indent=2, allow_nan=False) + "\n"
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
-        raise SinkError(f"{path}: cannot be written: {error.strerror}") from None
+    replace(path, text.encode())

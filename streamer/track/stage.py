@@ -9,10 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import count
 
-import numpy as np
-
 from streamer.config import CameraConfig
-from streamer.frame import Batch, Detected, Detections, Discontinuity, End, Marker
+from streamer.frame import Batch, Detected, Discontinuity, End, Marker
 from streamer.track.tracker import Tracker
 
 logger = logging.getLogger(__name__)
@@ -87,10 +85,8 @@ class Window:
 
     def take(self, item: Detected) -> list[Detected]:
         """Take in a frame; returns those that need wait no longer, in order."""
-        frame, found = item.frame, item.detections
-        if found.looked:
-            found = self._tracker.look(frame.time_s, found)
-        self._waiting.append(replace(item, detections=found))
+        frame = item.frame
+        self._waiting.append(self._followed(item) if item.detections.looked else item)
         ahead = self._config.track.seconds(frame.stream.live)
         leaving = []
         while self._waiting and frame.time_s - self._waiting[0].frame.time_s > ahead - EXACT:
@@ -104,6 +100,13 @@ class Window:
                 )  # fmt: skip
             leaving.append(self._leave())
         return leaving
+
+    def _followed(self, item: Detected) -> Detected:
+        """Give objects their tracks, and leave out those that need not be hidden."""
+        found = self._tracker.look(item.frame.time_s, item.detections)
+        assert found.tracks is not None  # noqa: S101, the tracker gives them
+        sighting = None if item.sighting is None else replace(item.sighting, found=found)
+        return replace(item, detections=found.keep(found.tracks >= 0), sighting=sighting)
 
     def close(self) -> list[Detected]:
         """Let go of all frames and forget all objects: what follows has nothing to do with them."""
@@ -127,20 +130,5 @@ class Window:
     def _leave(self) -> Detected:
         """Let the oldest frame go, with what is known by now."""
         item = self._waiting.popleft()
-        return replace(item, detections=_union(item.detections, self._tracker.carried(item.frame.time_s)))
-
-
-def _union(seen: Detections, carried: Detections) -> Detections:
-    """Join what was seen in a frame and what tracks say of it."""
-    if len(carried) == 0:
-        return seen
-    assert carried.tracks is not None  # noqa: S101, tracks say it
-    own = np.full(len(seen), -1, np.int64) if seen.tracks is None else seen.tracks
-    return Detections(
-        np.concatenate([seen.boxes, carried.boxes]),
-        np.concatenate([seen.scores, carried.scores]),
-        seen.labels + carried.labels,
-        np.concatenate([own, carried.tracks]),
-        np.concatenate([np.zeros(len(seen), np.bool_), np.ones(len(carried), np.bool_)]),
-        seen.looked,
-    )
+        carried = self._tracker.carried(item.frame.time_s)
+        return replace(item, detections=item.detections.and_carried(carried))

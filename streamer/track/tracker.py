@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from streamer.boxes import rounded
 from streamer.frame import Detections
 from streamer.track.motion import Box
 from streamer.track.track import LIKE, NEAR_FAINT, REACH, Track, group
@@ -49,7 +50,7 @@ class Tracker:
             found: in it, faint detections included.
 
         Returns:
-            Those of ``found`` that must be hidden, each with its track: all but faint ones without a track.
+            All of ``found`` with their tracks; what is faint and without a track, -1, need not be hidden.
         """
         boxes = [
             Box((x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0) for x0, y0, x1, y1 in found.boxes.tolist()
@@ -77,8 +78,7 @@ class Tracker:
                 track.missed_at = time
         self._looked_at = time
         numbers = np.array([-1 if owner is None else owner.number for owner in owners], np.int64)
-        tracked = Detections(found.boxes, found.scores, found.labels, numbers)
-        return tracked.keep(numbers >= 0)
+        return Detections(found.boxes, found.scores, found.labels, numbers)
 
     def carried(self, time: float) -> Detections:
         """Return the objects that are not seen in a frame and must be hidden there.
@@ -93,7 +93,7 @@ class Tracker:
             if (box := track.carried(time, self._hold, self._looked_at))
         ]
         return Detections(
-            np.array([box.edges() for _, box in said], np.float32).reshape(-1, 4),
+            rounded(np.array([box.edges() for _, box in said], np.float32).reshape(-1, 4)),
             np.zeros(len(said), np.float32),
             tuple(track.label for track, _ in said),
             np.array([track.number for track, _ in said], np.int64),

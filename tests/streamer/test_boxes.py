@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from streamer.boxes import Boxes, disjoint, joined, pad, whole
+from streamer.boxes import Boxes, disjoint, joined, pad, rounded, whole
 
 COORDINATES = st.floats(-1e6, 1e6, width=32)
 BOX = st.tuples(COORDINATES, COORDINATES, COORDINATES, COORDINATES)
@@ -115,3 +115,14 @@ def test_disjoint_boxes_cover_the_same_pixels_once(rows: list[tuple[int, int, in
 
 def test_the_whole_frame_is_one_box() -> None:
     assert whole(7, 5).tolist() == [[0, 0, 7, 5]]
+
+
+@given(st.lists(st.tuples(*[st.floats(-9000, 9000, width=32)] * 4), max_size=4))
+def test_rounded_boxes_survive_being_written_with_two_digits(
+    rows: list[tuple[float, float, float, float]],
+) -> None:
+    once = rounded(boxes(*rows))
+    written = np.array([[float(f"{edge:.2f}") for edge in box] for box in once.tolist()]).reshape(-1, 4)
+    assert np.array_equal(rounded(once), once)
+    assert np.array_equal(written.astype(np.float32), once)
+    assert np.abs(once - boxes(*rows)).max(initial=0.0) <= 0.00501

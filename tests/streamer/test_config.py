@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import yaml
 
-from streamer.config import HIDE_THRESHOLD, BlurConfig, CameraConfig, Config, ZonesConfig, load, parse
+from streamer.config import HIDE_THRESHOLD, BlurConfig, CameraConfig, Config, ZonesConfig, into, load, parse
 from streamer.errors import ConfigError
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
@@ -99,6 +99,15 @@ def test_variables_come_from_the_environment() -> None:
     data = {**MINIMAL, "cameras": {"gate": {"source": "rtsp://${USER}:${PASS}@host/1"}}}
     config = parse(data, environment={"USER": "me", "PASS": "s3cret"})
     assert config.cameras["gate"].source == "rtsp://me:s3cret@host/1"
+
+
+def test_all_outputs_go_into_another_folder_and_what_is_off_stays_off() -> None:
+    cameras = {"a": {"source": "a.mp4", "output": {"crf": 30}}, "b": {"source": "b.mp4", "output": "off"}}
+    config = into(parse({"version": 1, "cameras": cameras}), "elsewhere")
+    output = config.cameras["a"].output
+    assert output is not None
+    assert (output.directory, output.crf) == ("elsewhere", 30)
+    assert config.cameras["b"].output is None
 
 
 def test_footage_replaces_the_cameras_whatever_they_are() -> None:

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
+from streamer import coco
 from tests import footage
 from tests.trainer.scenes import CAR, StandIn, command, frames, install, picture
-from trainer import coco
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import torch
 from rich.console import Console
 from rich.progress import Progress
 
-from streamer import detect, modelfile
+from streamer import coco, detect, modelfile
 from streamer.config import DetectConfig
 from streamer.detect.fcos import FcosDetector
 from streamer.device import resolve
@@ -22,7 +22,7 @@ from streamer.errors import ConfigError, SinkError
 from streamer.frame import Detections
 from streamer.modelfile import Header
 from streamer.nets import Fcos
-from trainer import coco, data, label, report
+from trainer import data, label, report
 from trainer.data import Split
 from trainer.detector.config import DetectorConfig
 from trainer.detector.evaluate import THRESHOLDS, Evaluation, evaluate

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from streamer.errors import SinkError
-from streamer.frame import Detections, Metrics
+from streamer.frame import Detections, Metrics, Sighting
+from streamer.record import Sought
 from streamer.sink.log import LogSink
 from tests import footage
 from tests.streamer.sink.limits import files_no_larger_than
@@ -43,7 +44,7 @@ def objects(line: dict[str, object]) -> list[dict[str, object]]:
 
 
 def test_the_files_say_exactly_what_the_contract_says(tmp_path: Path) -> None:
-    sink = LogSink(tmp_path)
+    sink = LogSink(tmp_path, Sought(("car", "person"), 0.0375))
     metrics = Metrics(31.25, 34.5678, 20.0, None)
     sink.write(
         result(0, IMAGE, pts=126_001, time_base=Fraction(1, 90_000), detections=CARS, metrics=metrics),
@@ -61,7 +62,8 @@ def test_the_files_say_exactly_what_the_contract_says(tmp_path: Path) -> None:
     assert (tmp_path / "detections.jsonl").read_text() == (
         '{"frame":0,"time_s":1.400011,"objects":['
         '{"box":[1.0,2.5,30.13,40.0],"class":"car","score":0.7,"track":3},'
-        '{"box":[-5.0,0.0,70.0,20.0],"class":"person","score":0.6,"track":4}]}\n'
+        '{"box":[-5.0,0.0,70.0,20.0],"class":"person","score":0.6,"track":4}],'
+        '"size":[64,48],"sought":{"classes":["car","person"],"score":0.0375},"version":1}\n'
         '{"frame":7,"time_s":8.0,"objects":[]}\n'
     )
 
@@ -82,13 +84,49 @@ def test_what_a_track_says_and_what_is_below_the_threshold_are_no_objects(tmp_pa
     assert [[each["track"] for each in objects(line)] for line in lines(tmp_path)] == [[4], []]
 
 
+def test_what_is_hidden_or_was_found_beyond_the_objects_has_keys_of_its_own(tmp_path: Path) -> None:
+    sink = LogSink(tmp_path)
+    boxes = np.array([[1, 2, 3, 4], [5, 6, 7, 8], [9, 9, 11, 12]], np.float32)
+    labels = ("car", "person", "bus")
+    found = Detections(boxes, np.array([0.7, 0.2, 0.05], np.float32), labels, np.array([3, 4, -1]))
+    carried = Detections(boxes[:1], np.zeros(1, np.float32), ("truck",), np.array([5]))
+    shown = replace(
+        result(0, IMAGE, detections=found.keep(np.array([True, True, False])).and_carried(carried)),
+        sighting=Sighting(found, begins=True),
+        failure="hider",
+    )
+    sink.write(shown, 1.0, 0.5)
+    assert lines(tmp_path) == [
+        {
+            "frame": 0,
+            "time_s": 0.0,
+            "objects": [{"box": [1, 2, 3, 4], "class": "car", "score": 0.7, "track": 3}],
+            "also": [
+                {"box": [5, 6, 7, 8], "class": "person", "score": 0.2, "track": 4},
+                {"box": [9, 9, 11, 12], "class": "bus", "score": 0.05},
+            ],
+            "carried": [{"box": [1, 2, 3, 4], "class": "truck", "track": 5}],
+            "failure": "hider",
+            "begins": True,
+            "size": [64, 48],
+        }
+    ]
+
+
+def test_the_size_is_told_when_it_changes(tmp_path: Path) -> None:
+    sink = LogSink(tmp_path)
+    for index, width in enumerate([64, 64, 80, 80, 64]):
+        sink.write(result(index, footage.picture(index, width)), 1.0, 0.5)
+    assert [line.get("size") for line in lines(tmp_path)] == [[64, 48], None, [80, 48], None, [64, 48]]
+
+
 def test_a_frame_that_nobody_looked_at_is_told_from_one_in_which_nothing_was_found(tmp_path: Path) -> None:
     sink = LogSink(tmp_path)
     sink.write(result(0, IMAGE), 1.0, 0.5)
     sink.write(result(1, IMAGE, detections=Detections.none(looked=False)), 1.0, 0.5)
     assert [row["objects"] for row in rows(tmp_path)] == ["0", ""]
     assert lines(tmp_path) == [
-        {"frame": 0, "time_s": 0.0, "objects": []},
+        {"frame": 0, "time_s": 0.0, "objects": [], "size": [64, 48]},
         {"frame": 1, "time_s": 0.04, "objects": [], "looked": False},
     ]
 

@@ -12,14 +12,13 @@ import torch
 import torchvision
 import yaml
 
-from streamer import detect, modelfile
+from streamer import coco, detect, modelfile
+from streamer.coco import Labelled
 from streamer.config import DetectConfig
 from streamer.errors import ModelError
 from streamer.frame import Detections
 from streamer.nets.fcos import Fcos, Options
 from tests.trainer.scenes import command, install
-from trainer import coco
-from trainer.coco import Labelled
 from trainer.detector import config, fit
 from trainer.detector.config import ViewConfig
 from trainer.detector.fit import _Training, load_backbone

@@ -21,7 +21,7 @@ import numpy as np
 from streamer.config import COCO
 from streamer.errors import ConfigError
 from streamer.frame import Detections
-from trainer.report import write
+from streamer.sink.replace import replace
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,7 +66,7 @@ def save(path: Path, images: Iterable[Labelled], info: Mapping[str, Any]) -> Non
                 "score": round(score, 4),
             }
             facts["annotations"].append(annotation)
-    write(path, (json.dumps(facts) + "\n").encode())
+    replace(path, (json.dumps(facts) + "\n").encode())
 
 
 def load(path: Path) -> tuple[list[Labelled], dict[str, Any]]:
@@ -84,7 +84,7 @@ def load(path: Path) -> tuple[list[Labelled], dict[str, Any]]:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file; `trainer label` writes one") from None
+        raise ConfigError(f"{path}: no such file; `trainer label` and `streamer export` write one") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read as text: {error}") from None
     try:

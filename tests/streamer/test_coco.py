@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from streamer import coco
+from streamer.coco import Labelled
 from streamer.errors import ConfigError
 from streamer.frame import Detections
-from trainer import coco
-from trainer.coco import Labelled
 
 CAR = Detections(
     np.array([[1.5, 2.0, 11.5, 8.0], [0.0, 0.0, 4.0, 9.0]], np.float32),
@@ -113,5 +113,5 @@ def test_a_damaged_file_is_named_by_what_is_wrong(tmp_path: Path, content: str, 
 
 
 def test_a_missing_file_says_what_writes_one(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no such file; `trainer label` writes one"):
+    with pytest.raises(ConfigError, match="no such file; `trainer label` and `streamer export` write one"):
         coco.load(tmp_path / "none.json")
