@@ -2,7 +2,7 @@
 
 The file is written from torch.fx's graph of the network, operation by operation, so that there is no second
 description of the network to keep in step. torch's own exporter would need the packages ``onnx`` and
-``onnxscript`` and seconds; this needs neither and takes a tenth of one, so that nothing is kept on disk.
+``onnxscript``; this needs neither and takes a tenth of a second, so that nothing is kept on disk.
 """
 
 from __future__ import annotations
