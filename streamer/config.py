@@ -82,6 +82,8 @@ class DetectConfig(Section):
     """``bundled``, the name of a torchvision detector, or the path of an ONNX file or of ``trainer``'s."""
     weights: str = "default"
     """For a torchvision detector: ``default``, or the path of a file with its state dict."""
+    engine: Literal["auto", "torch", "onnxruntime", "openvino"] = "auto"
+    """What runs the network; ``auto``: the fastest that is installed and runs it, on a GPU torch."""
     classes: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = Field(default=STREET, min_length=1)
     """COCO names, or the groups ``vehicle`` and ``two-wheeler``; groups are resolved on loading."""
     threshold: float = Field(default=0.25, ge=0.0, le=1.0)
@@ -347,7 +349,7 @@ class Config(Section):
         return cameras
 
 
-PER_RUN = (("detect", "model"), ("detect", "weights"), ("detect", "timeout"))
+PER_RUN = (("detect", "model"), ("detect", "weights"), ("detect", "engine"), ("detect", "timeout"))
 """Keys of those sections that hold for all cameras, since they share one detector."""
 
 

@@ -45,7 +45,7 @@ def stage(
         ]
 
     def otherwise(frame: Frame, error: Exception) -> Detected:
-        log.count(frame, error)
+        log.count(frame, error, settings[frame.camera].on_failure)
         nothing = Detections.none(looked=False)
         image = torch.from_numpy(frame.image)  # on the host: the device may be what failed
         return Detected(frame, image, nothing, "no detections", Sighting(nothing))
@@ -59,7 +59,7 @@ def stage(
                 if found is not None and found.begins:
                     marked.append(Discontinuity(item.camera))
             marked.append(item)
-        detected = all_or_each(marked, work, otherwise)
+        detected = all_or_each(marked, work, otherwise, log)
         yield detected
 
 

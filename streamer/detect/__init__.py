@@ -56,7 +56,8 @@ def load(config: DetectConfig, device: torch.device, *, classes: Sequence[str], 
     Raises:
         ModelError: there is no such model, its file is missing, damaged or of another kind, or it does not
             know one of the classes.
-        ConfigError: weights are named for a model that has its own.
+        ConfigError: weights are named for a model that has its own, or an engine that is not installed or
+            does not run the model.
     """
     # each engine takes seconds to import, so that only the one that is used is
     if config.model == "bundled" or config.model.lower().endswith((".onnx", ".safetensors")):
@@ -67,14 +68,23 @@ def load(config: DetectConfig, device: torch.device, *, classes: Sequence[str], 
         if config.model.lower().endswith(".safetensors"):
             from streamer.detect import fcos
 
-            return fcos.load(Path(config.model), device, classes=classes, threshold=threshold)
+            return fcos.load(Path(config.model), device, config.engine, classes=classes, threshold=threshold)
+        _refuse_engine(config, "onnxruntime")
         from streamer.detect import onnx
 
         path = bundled_path() if config.model == "bundled" else Path(config.model)
         return onnx.load(path, device, classes=classes, threshold=threshold)
+    _refuse_engine(config, "torch")
     from streamer.detect import zoo
 
     return zoo.load(config.model, config.weights, device, classes=classes, threshold=threshold)
+
+
+def _refuse_engine(config: DetectConfig, only: str) -> None:
+    if config.engine not in ("auto", only):
+        raise ConfigError(
+            f"detect.engine: {config.model} runs on {only} alone, found {config.engine!r}; set it to auto"
+        )
 
 
 def bundled_path() -> Path:

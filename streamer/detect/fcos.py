@@ -1,4 +1,4 @@
-"""Detectors that ``trainer`` wrote: a model file run by torch."""
+"""Detectors that ``trainer`` wrote: pictures in, boxes out, around a network that an engine runs."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
-import numpy as np
 import torch
 from torchvision.ops import batched_nms
 
 from streamer import modelfile
+from streamer.detect import engines
 from streamer.detect.classes import indices
+from streamer.detect.engines import Heads
 from streamer.frame import Detections
 from streamer.nets.fcos import Fcos, cells, decode
 
@@ -25,18 +26,21 @@ IOU = 0.5
 class FcosDetector:
     """An ``Fcos`` network over pictures of any size, which are scaled to fit it."""
 
-    batch_size = 8
-    """Pictures of one batch share the cost of starting each layer."""
-
     def __init__(
-        self, network: Fcos, name: str, device: torch.device, *, classes: Sequence[str], threshold: float
+        self,
+        heads: Heads,
+        network: Fcos,
+        name: str,
+        *,
+        classes: Sequence[str],
+        threshold: float,
     ) -> None:
         """Take a network into service.
 
         Args:
-            network: in evaluation mode.
+            heads: the network, as an engine runs it.
+            network: its size and its classes.
             name: of the model, for messages.
-            device: where the pictures are and the network runs.
             classes: COCO names to look for.
             threshold: the least score to return.
 
@@ -44,14 +48,17 @@ class FcosDetector:
             ModelError: the network does not know one of the classes.
         """
         self.name = name
-        self.engine = f"torch {torch.__version__} ({device})"
+        self.engine = heads.name
+        self.batch_size = heads.batch_size
+        self._heads = heads
         self._classes = tuple(classes)
+        device = heads.device
         self._columns = torch.tensor(indices(classes, network.classes, name), device=device)
         self._threshold = threshold
-        self._network = network.to(device).to(memory_format=torch.channels_last)
-        self._size = network.size
+        # Logits below this one cannot be scores from the threshold on, however they are rounded.
+        self._least = float(torch.tensor(min(threshold, 1 - 1e-6)).logit()) - 1e-3
         self._centres, self._strides = (each.to(device) for each in cells(*network.size))
-        self._device = device
+        self._canvas = torch.empty((heads.batch_size, *network.size, 3), dtype=torch.uint8, device=device)
 
     @torch.inference_mode()
     def detect(self, images: Sequence[torch.Tensor]) -> list[Detections]:
@@ -59,45 +66,72 @@ class FcosDetector:
         found: list[Detections] = []
         for start in range(0, len(images), self.batch_size):
             some = images[start : start + self.batch_size]
-            scales = [min(self._size[0] / i.shape[0], self._size[1] / i.shape[1]) for i in some]
-            canvas = torch.stack([self._fit(i, scale) for i, scale in zip(some, scales, strict=True)])
-            shaped = canvas.to(self._device).permute(0, 3, 1, 2)  # channels last already
-            logits, distances = self._network(shaped.float())
-            scores = logits.index_select(2, self._columns).sigmoid()
-            boxes = decode(distances, self._centres, self._strides)
-            found += [self._read(*each) for each in zip(scores, boxes, scales, strict=True)]
+            scales = [fit(image, canvas) for image, canvas in zip(some, self._canvas, strict=False)]
+            outputs = self._heads(self._canvas[: len(some)])
+            found += [self._read(*each) for each in zip(*outputs, scales, strict=True)]
         return found
 
-    def _fit(self, image: torch.Tensor, scale: float) -> torch.Tensor:
-        """Scale a picture to fit at the top left of the network's: uint8 ``[H, W, 3]``."""
-        height, width = (max(1, round(side * scale)) for side in image.shape[:2])
-        resized = cv2.resize(image.cpu().numpy(), (width, height), interpolation=cv2.INTER_LINEAR)
-        canvas = np.full((*self._size, 3), PADDING, np.uint8)
-        canvas[:height, :width] = resized
-        return torch.from_numpy(canvas)
-
-    def _read(self, scores: torch.Tensor, boxes: torch.Tensor, scale: float) -> Detections:
-        """Turn scores ``[N, C]`` and boxes ``[N, 4]`` of the network's picture into objects of the image."""
+    def _read(self, logits: torch.Tensor, distances: torch.Tensor, scale: float) -> Detections:
+        """Turn what the network says of one picture, ``[N, C]`` and ``[N, 4]``, into objects of the image."""
         # Nothing compares with NaN, so that it is never below the threshold: it goes on, and Detections
-        # refuses it.
-        places, columns = torch.nonzero(~(scores < self._threshold), as_tuple=True)
-        candidates, certain = boxes[places] / scale, scores[places, columns]
-        kept = batched_nms(candidates, certain, columns, IOU)
+        # refuses it. Only the few cells that are left are decoded.
+        chosen = logits.index_select(1, self._columns)
+        places, columns = torch.nonzero(~(chosen < self._least), as_tuple=True)
+        scores = chosen[places, columns].sigmoid()
+        enough = ~(scores < self._threshold)
+        places, columns, scores = places[enough], columns[enough], scores[enough]
+        boxes = decode(distances[places], self._centres[places], self._strides[places]) / scale
+        kept = batched_nms(boxes, scores, columns, IOU)
         labels = tuple(self._classes[column] for column in columns[kept].tolist())
-        return Detections(candidates[kept].cpu().numpy(), certain[kept].cpu().numpy(), labels)
+        return Detections(boxes[kept].cpu().numpy(), scores[kept].cpu().numpy(), labels)
 
 
-def load(path: Path, device: torch.device, *, classes: Sequence[str], threshold: float) -> FcosDetector:
+def fit(image: torch.Tensor, canvas: torch.Tensor) -> float:
+    """Scale a picture to fit at the top left of a canvas, on the canvas's device.
+
+    Args:
+        image: uint8 ``[h, w, 3]``.
+        canvas: uint8 ``[H, W, 3]``, overwritten; the rest of it becomes grey.
+
+    Returns:
+        Canvas pixels per pixel of the picture.
+    """
+    scale = min(canvas.shape[0] / image.shape[0], canvas.shape[1] / image.shape[1])
+    height, width = (max(1, round(side * scale)) for side in image.shape[:2])
+    if canvas.device.type == "cpu":
+        resized = cv2.resize(image.cpu().numpy(), (width, height), interpolation=cv2.INTER_LINEAR)
+        canvas[:height, :width] = torch.from_numpy(resized)
+    else:
+        canvas[:height, :width] = resize(image.to(canvas.device), height, width)
+    canvas[height:] = PADDING
+    canvas[:height, width:] = PADDING
+    return scale
+
+
+def resize(image: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """Scale uint8 ``[h, w, 3]`` as OpenCV does, on any device."""
+    planes = image.permute(2, 0, 1)[None].float()
+    scaled = torch.nn.functional.interpolate(planes, (height, width), mode="bilinear", align_corners=False)
+    return scaled[0].permute(1, 2, 0).round().to(torch.uint8)
+
+
+def load(
+    path: Path, device: torch.device, engine: str, *, classes: Sequence[str], threshold: float
+) -> FcosDetector:
     """Load a detector from a model file that ``trainer fit`` wrote.
 
     Args:
         path: of the file.
         device: where the pictures are.
+        engine: ``detect.engine``.
         classes: COCO names to look for.
         threshold: the least score to return.
 
     Raises:
-        ModelError: the file is missing, damaged, no detector's, or does not know one of the classes.
+        ModelError: the file is missing, damaged, no detector's, or does not know one of the classes; or the
+            engine cannot run it.
+        ConfigError: the engine is not installed.
     """
     network, _ = modelfile.load_detector(path)
-    return FcosDetector(network, path.name, device, classes=classes, threshold=threshold)
+    heads = engines.choose(network, engine, device)
+    return FcosDetector(heads, network, path.name, classes=classes, threshold=threshold)

@@ -45,9 +45,8 @@ def load(path: Path, device: torch.device, *, classes: Sequence[str], threshold:
     return Yolox(session, path.name, engine, classes=classes, threshold=threshold)
 
 
-def _open(path: Path, device: torch.device) -> Any:
-    if not path.is_file():
-        raise ModelError(f"{path}: no such model file; name an .onnx file that is there")
+def one_thread() -> Any:
+    """Return a session's options: it works in the thread that calls it, and says what went wrong only."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = ERRORS_ONLY
     # Threads of its own take more than they give where every core has other stages to run: on two cores a
@@ -56,11 +55,17 @@ def _open(path: Path, device: torch.device) -> Any:
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+    return options
+
+
+def _open(path: Path, device: torch.device) -> Any:
+    if not path.is_file():
+        raise ModelError(f"{path}: no such model file; name an .onnx file that is there")
     providers: list[Any] = ["CPUExecutionProvider"]
     if device.type == "cuda" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         providers.insert(0, ("CUDAExecutionProvider", {"device_id": device.index or 0}))
     try:
-        return onnxruntime.InferenceSession(path, options, providers=providers)
+        return onnxruntime.InferenceSession(path, one_thread(), providers=providers)
     except Exception as error:  # its exceptions have no base of their own
         reason = str(error).splitlines()[0].rpartition("failed:")[2]
         raise ModelError(f"{path}: not an ONNX model, or damaged; copy it again ({reason})") from None

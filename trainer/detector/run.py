@@ -16,6 +16,7 @@ from rich.progress import Progress
 
 from streamer import coco, detect, modelfile
 from streamer.config import DetectConfig
+from streamer.detect import engines
 from streamer.detect.fcos import FcosDetector
 from streamer.device import resolve
 from streamer.errors import ConfigError, SinkError
@@ -154,8 +155,9 @@ def train(
     draft = folder / "checkpoints" / MODEL
     _save(draft, fitted.network, header)
     network, _ = modelfile.load_detector(draft)
+    heads = engines.choose(network, "auto", device)
     detector = FcosDetector(
-        network, folder.name, device, classes=config.network.classes, threshold=min(THRESHOLDS)
+        heads, network, folder.name, classes=config.network.classes, threshold=min(THRESHOLDS)
     )
     found = _evaluate(detector, folder.name, split, labels, config, device, console)
     report.write_json(folder / "evaluation.json", found.facts())

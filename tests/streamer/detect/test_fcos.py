@@ -9,7 +9,8 @@ from torch import Tensor
 
 from streamer import detect, modelfile
 from streamer.config import DetectConfig
-from streamer.detect.fcos import FcosDetector
+from streamer.detect.engines import TorchHeads
+from streamer.detect.fcos import FcosDetector, fit, resize
 from streamer.errors import ConfigError, ModelError
 from streamer.modelfile import Header
 from streamer.nets.fcos import Fcos, Options, cells
@@ -42,7 +43,8 @@ class Told(Fcos):
 def detector(
     network: Fcos, threshold: float = 0.1, classes: tuple[str, ...] = ("car", "person")
 ) -> FcosDetector:
-    return FcosDetector(network.eval(), "told", CPU, classes=classes, threshold=threshold)
+    heads = TorchHeads(network.eval(), CPU)
+    return FcosDetector(heads, network, "told", classes=classes, threshold=threshold)
 
 
 def test_boxes_come_back_in_each_pictures_own_pixels() -> None:
@@ -90,9 +92,50 @@ def test_what_is_no_number_is_refused() -> None:
 
 def test_more_pictures_than_a_batch_holds_are_all_answered() -> None:
     network = Told((14, (8, 4, 40, 24), 0, 0.9))
-    found = detector(network).detect([torch.zeros(64, 96, 3, dtype=torch.uint8)] * 11)
-    assert [len(each) for each in found] == [1] * 11
+    heads = TorchHeads(network.eval(), CPU)
+    heads.batch_size = 8
+    told = FcosDetector(heads, network, "told", classes=("car", "person"), threshold=0.1)
+    sizes = [(64, 96), (32, 48), (128, 96)] * 4
+    found = told.detect([torch.zeros(*size, 3, dtype=torch.uint8) for size in sizes[:11]])
     assert [len(batch) for batch in network.seen] == [8, 3]
+    expected = {(64, 96): [8, 4, 40, 24], (32, 48): [4, 2, 20, 12], (128, 96): [16, 8, 80, 48]}
+    for each, size in zip(found, sizes, strict=False):
+        np.testing.assert_allclose(each.boxes, [expected[size]], atol=1e-4)
+
+
+def test_a_picture_shows_nothing_of_the_one_before_it() -> None:
+    network = Told()
+    told = detector(network)
+    told.detect([torch.full((64, 96, 3), 255, dtype=torch.uint8)])
+    told.detect([torch.zeros(32, 96, 3, dtype=torch.uint8)])
+    told.detect([torch.zeros(64, 20, 3, dtype=torch.uint8)])
+    _, flat, narrow = network.seen
+    assert (flat[0, :, :32] == 0).all()
+    assert (flat[0, :, 32:] == 114).all()
+    assert (narrow[0, :, :, :20] == 0).all()
+    assert (narrow[0, :, :, 20:] == 114).all()
+
+
+@pytest.mark.parametrize(
+    ("threshold", "labels"),
+    [(0.5, ("car", "person")), (0.75, ("car", "person")), (0.7501, ("car",)), (1.0, ("car",))],
+)
+def test_the_least_score_itself_is_returned(threshold: float, labels: tuple[str, ...]) -> None:
+    network = Told((14, (8, 4, 40, 24), 0, 1.0), (56, (60, 20, 80, 60), 1, 0.75))
+    found = detector(network, threshold).detect([torch.zeros(64, 96, 3, dtype=torch.uint8)])[0]
+    assert found.labels == labels
+
+
+@pytest.mark.parametrize("size", [(90, 160), (45, 80), (64, 96), (31, 17)])
+def test_a_picture_is_scaled_on_a_gpu_as_on_a_cpu(size: tuple[int, int]) -> None:
+    generator = torch.Generator().manual_seed(0)
+    image = torch.randint(0, 256, (*size, 3), generator=generator, dtype=torch.uint8)
+    canvas = torch.zeros(64, 96, 3, dtype=torch.uint8)
+    scale = fit(image, canvas)
+    height, width = round(size[0] * scale), round(size[1] * scale)
+    scaled = resize(image, height, width)
+    # OpenCV calculates with 11 bits of a fraction
+    assert (scaled.int() - canvas[:height, :width].int()).abs().max() <= 1
 
 
 @pytest.fixture
