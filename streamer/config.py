@@ -74,6 +74,12 @@ def as_tuple(value: object) -> object:
 Level: TypeAlias = Annotated[int, Field(ge=0, le=255)]
 
 
+def _tiles(value: object) -> object:
+    if not isinstance(value, str) or not re.fullmatch("[1-8]x[1-8]", value):
+        raise ValueError(f"expected columns and rows of tiles, from 1x1 to 8x8, found {_kind(value)}")
+    return value
+
+
 class DetectConfig(Section):
     """How objects are found."""
 
@@ -89,6 +95,14 @@ class DetectConfig(Section):
     """The score from which on it is hidden; never more than ``threshold``."""
     every: int = Field(default=1, ge=1, le=100)
     """Look at every so manieth frame only; tracks say what to hide in the others."""
+    tiles: Annotated[str, BeforeValidator(_tiles)] = "1x1"
+    """Columns and rows of overlapping tiles in which to look too; ``1x1`` is the whole frame alone."""
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Columns and rows of ``tiles``."""
+        columns, _, rows = self.tiles.partition("x")
+        return int(columns), int(rows)
 
     @property
     def hides_from(self) -> float:
@@ -332,7 +346,7 @@ class Config(Section):
         return cameras
 
 
-PER_RUN = (("detect", "model"), ("detect", "weights"))
+PER_RUN = (("detect", "model"), ("detect", "weights"), ("detect", "tiles"))
 """Keys of those sections that hold for all cameras, since they share one detector."""
 
 

@@ -167,10 +167,14 @@ class Detections:
 
     def keep(self, chosen: NDArray[np.bool_]) -> Detections:
         """Those where ``chosen``, bool ``[N]``, is true."""
-        labels = tuple(label for label, kept in zip(self.labels, chosen, strict=True) if kept)
-        tracks = None if self.tracks is None else self.tracks[chosen]
-        carried = None if self.carried is None else self.carried[chosen]
-        return Detections(self.boxes[chosen], self.scores[chosen], labels, tracks, carried, self.looked)
+        return self.take(np.flatnonzero(chosen))
+
+    def take(self, places: NDArray[np.intp]) -> Detections:
+        """Those at ``places``, integers ``[M]``, in that order."""
+        labels = tuple(self.labels[place] for place in places)
+        tracks = None if self.tracks is None else self.tracks[places]
+        carried = None if self.carried is None else self.carried[places]
+        return Detections(self.boxes[places], self.scores[places], labels, tracks, carried, self.looked)
 
     def count(self, threshold: float) -> NDArray[np.bool_]:
         """Say which count as objects: seen, and with that score at least; bool ``[N]``."""

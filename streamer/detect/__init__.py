@@ -48,7 +48,7 @@ def load(config: DetectConfig, device: torch.device, *, classes: Sequence[str], 
     """Load the detector that ``config`` names.
 
     Args:
-        config: names the model and its weights; its classes and threshold are not read here.
+        config: names the model, its weights and tiles; its classes and threshold are not read here.
         device: where the pictures are.
         classes: COCO names to look for: those of all cameras.
         threshold: the least score to return: the least of all cameras.
@@ -58,6 +58,17 @@ def load(config: DetectConfig, device: torch.device, *, classes: Sequence[str], 
             know one of the classes.
         ConfigError: weights are named for a model that has its own.
     """
+    detector = _load(config, device, classes=classes, threshold=threshold)
+    if config.grid == (1, 1):
+        return detector
+    from streamer.detect.tiles import Tiled
+
+    return Tiled(detector, *config.grid)
+
+
+def _load(
+    config: DetectConfig, device: torch.device, *, classes: Sequence[str], threshold: float
+) -> Detector:
     # each engine takes seconds to import, so that only the one that is used is
     if config.model == "bundled" or config.model.lower().endswith((".onnx", ".safetensors")):
         if config.weights != "default":
