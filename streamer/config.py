@@ -15,6 +15,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    TypeAdapter,
     ValidationError,
     field_validator,
     model_validator,
@@ -46,6 +47,12 @@ COCO = (
     "scissors", "teddy bear", "hair drier", "toothbrush",
 )  # fmt: skip
 """COCO's 80 class names, in the order that its 80-class detectors use."""
+
+FACE = "face"
+"""What face detectors find; it is none of COCO's classes."""
+
+CLASSES = (*COCO, FACE)
+"""All names of classes."""
 
 HIDE_THRESHOLD = 0.15
 """Chosen with benchmarks/leak.py on clips that the README's table does not report on."""
@@ -88,7 +95,7 @@ class DetectConfig(Section):
     weights: str = "default"
     """For a torchvision detector: ``default``, or the path of a file with its state dict."""
     classes: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = Field(default=STREET, min_length=1)
-    """COCO names, or the groups ``vehicle`` and ``two-wheeler``; groups are resolved on loading."""
+    """COCO names, ``face``, or the groups ``vehicle`` and ``two-wheeler``, which are resolved on loading."""
     threshold: float = Field(default=0.25, ge=0.0, le=1.0)
     """The score from which on a detection counts as an object, in logs and events."""
     hide_threshold: float = Field(default=HIDE_THRESHOLD, ge=0.0, le=1.0)
@@ -114,6 +121,23 @@ class DetectConfig(Section):
         """The score from which on a detection is asked for: faint ones still tell where a track goes on."""
         return FAINT * self.hides_from
 
+    @property
+    def detectors(self) -> tuple[DetectConfig, ...]:
+        """Each detector's settings."""
+        return (self,)
+
+    def threshold_of(self, label: str) -> float:
+        """The score from which on an object of a class counts: the least of those that look for it."""
+        return min(
+            (each.threshold for each in self.detectors if label in each.classes), default=self.threshold
+        )
+
+    def hide_threshold_of(self, label: str) -> float:
+        """The score from which on an object of a class is hidden: the least of those that look for it."""
+        return min(
+            (each.hides_from for each in self.detectors if label in each.classes), default=self.hides_from
+        )
+
     @model_validator(mode="after")
     def _hides_what_counts(self) -> DetectConfig:
         if self.hide_threshold > self.threshold and "hide_threshold" in self.model_fields_set:
@@ -128,10 +152,46 @@ class DetectConfig(Section):
     def _known_classes(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         resolved: dict[str, None] = {}
         for name in names:
-            if name not in COCO and name not in GROUPS:
-                raise ValueError(f"unknown class {name!r}{_suggest(name, [*COCO, *GROUPS])}")
+            if name not in CLASSES and name not in GROUPS:
+                raise ValueError(f"unknown class {name!r}{_suggest(name, [*CLASSES, *GROUPS])}")
             resolved.update(dict.fromkeys(GROUPS.get(name, (name,))))
         return tuple(resolved)
+
+
+FOR_ALL = ("every",)
+"""Keys of ``detect`` that hold for all detectors of a list, and stand with the first."""
+
+
+class EnsembleConfig(DetectConfig):
+    """Several detectors at once: the first, with what holds for all, and the others."""
+
+    others: tuple[DetectConfig, ...]
+
+    @property
+    def detectors(self) -> tuple[DetectConfig, ...]:
+        """Each detector's settings."""
+        return (self, *self.others)
+
+
+def _detectors(value: object) -> object:
+    """Read a list of detectors; anything else is left to ``DetectConfig``."""
+    if not isinstance(value, list | tuple):
+        return value
+    if not value:
+        raise ValueError("expected keys and values, or a list with those of each detector, found no detector")
+    first, *others = TypeAdapter(tuple[DetectConfig, ...]).validate_python(tuple(value))
+    for place, other in enumerate(others, 1):
+        for key in FOR_ALL:
+            if key in other.model_fields_set:
+                reason = ValueError("holds for all detectors of the list; give it with the first")
+                wrong = InitErrorDetails(
+                    type="value_error", loc=(place, key), input=value, ctx={"error": reason}
+                )
+                raise ValidationError.from_exception_data("detect", [wrong])
+    if not others:
+        return first
+    keys = {key: getattr(first, key) for key in DetectConfig.model_fields}
+    return EnsembleConfig.model_construct(first.model_fields_set, **keys, others=tuple(others))
 
 
 class TrackConfig(Section):
@@ -195,7 +255,7 @@ class BlurConfig(MaskConfig):
     @classmethod
     def _known_keys(cls, given: Any) -> Any:
         for key, value in given.items() if isinstance(given, dict) else ():
-            if key not in cls.model_fields and key not in COCO and key not in GROUPS:
+            if key not in cls.model_fields and key not in CLASSES and key not in GROUPS:
                 unknown = InitErrorDetails(type="extra_forbidden", loc=(str(key),), input=value)
                 raise ValidationError.from_exception_data(cls.__name__, [unknown])
         return given
@@ -297,7 +357,8 @@ def _off(value: object) -> object:
 class Settings(Section):
     """What stands at the top level as defaults and what a camera may override."""
 
-    detect: DetectConfig = DetectConfig()
+    detect: Annotated[DetectConfig, BeforeValidator(_detectors)] = DetectConfig()
+    """One detector; an ``EnsembleConfig`` where the file has a list."""
     track: TrackConfig = TrackConfig()
     blur: BlurConfig = BlurConfig()
     restore: Annotated[RestoreConfig | None, BeforeValidator(_off)] = RestoreConfig()
@@ -481,12 +542,16 @@ def parse(
             raise ConfigError(
                 f"cameras.{name}: expected keys such as `source: gate.mp4`, found {_kind(camera)}"
             )
+        where = f"cameras.{name}"
         for section, key in PER_RUN:
-            if isinstance(camera.get(section), dict) and key in camera[section]:
-                raise ConfigError(
-                    f"cameras.{name}.{section}.{key}: all cameras share one; set it at the top level"
-                )
+            said = camera.get(section)
+            for place, own in enumerate(said) if isinstance(said, list) else [(None, said)]:
+                if isinstance(own, dict) and key in own:
+                    path = ".".join(str(part) for part in (where, section, place, key) if part is not None)
+                    raise ConfigError(f"{path}: all cameras share one; set it at the top level")
         merged[str(name)] = _merge(defaults, camera)
+        if "detect" in camera:
+            merged[str(name)]["detect"] = _override(defaults.get("detect", {}), camera["detect"], where)
     return validate(Config, {**{key: data[key] for key in own_keys if key in data}, "cameras": merged})
 
 
@@ -496,6 +561,40 @@ def _merge(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any
         if isinstance(value, dict) and isinstance(defaults.get(key), dict):
             merged[key] = _merge(defaults[key], value)
     return merged
+
+
+def _override(defaults: Any, own: Any, where: str) -> Any:
+    """Merge what a camera says of ``detect`` into the run's, which may be a list of detectors.
+
+    Raises:
+        ConfigError: it does not say which of the detectors it means.
+    """
+    if not isinstance(defaults, list):
+        if isinstance(own, list):
+            raise ConfigError(
+                f"{where}.detect: expected keys and values, found a list; all cameras share the detectors, "
+                "and the top level has one"
+            )
+        return _merge(defaults, own) if isinstance(own, dict) else own
+    if isinstance(own, dict):
+        if "classes" in own:
+            raise ConfigError(
+                f"{where}.detect.classes: which of the {len(defaults)} detectors is meant? give a list with "
+                "an entry for each of them; {} leaves one as it is"
+            )
+        rest = {key: value for key, value in own.items() if key not in FOR_ALL}
+        return [_merge(each, rest if place else own) for place, each in enumerate(defaults)]
+    if not isinstance(own, list):
+        return own
+    if len(own) != len(defaults):
+        raise ConfigError(
+            f"{where}.detect: expected {len(defaults)} entries, one for each detector of the top level, "
+            f"found {len(own)}"
+        )
+    return [
+        _merge(each, mine) if isinstance(mine, dict) else mine
+        for each, mine in zip(defaults, own, strict=True)
+    ]
 
 
 S = TypeVar("S", bound=Section)
@@ -523,7 +622,7 @@ def validate(model: type[S], data: Mapping[str, Any], also: tuple[str, ...] = ()
         if first["type"] == "extra_forbidden":
             section = _section(model, path[:-1])
             known = [*(also if len(path) == 1 else ()), *section.model_fields]
-            classes = [*GROUPS, *COCO] if section is BlurConfig else []
+            classes = [*GROUPS, *CLASSES] if section is BlurConfig else []
             if classes and isinstance(first["input"], dict):  # only a class has keys of its own there
                 found = f"unknown class{_suggest(str(path[-1]), classes)}; known: {', '.join(classes)}"
             else:
@@ -548,6 +647,8 @@ def _section(model: type[BaseModel], path: list[Any]) -> type[BaseModel]:
     """Return the section at ``path`` below ``model``."""
     here: type[BaseModel] = model
     for part in path:
+        if isinstance(part, int):  # a place in a list
+            continue
         if part not in here.model_fields:  # the name of a class or of a camera
             here = MaskConfig if here is BlurConfig else CameraConfig
             continue

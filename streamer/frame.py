@@ -176,8 +176,8 @@ class Detections:
         carried = None if self.carried is None else self.carried[places]
         return Detections(self.boxes[places], self.scores[places], labels, tracks, carried, self.looked)
 
-    def count(self, threshold: float) -> NDArray[np.bool_]:
-        """Say which count as objects: seen, and with that score at least; bool ``[N]``."""
+    def count(self, threshold: float | NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Say which count as objects: seen, and with that score at least (of each, or one for all)."""
         counts = self.scores >= threshold
         return counts if self.carried is None else counts & ~self.carried
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from streamer.config import DetectConfig
+from streamer.detect.ensemble import Ensembled
 from streamer.errors import ConfigError, ModelError
 from streamer.frame import Detections
 
@@ -110,6 +111,8 @@ def bundled_path() -> Path:
 
 
 def select(detections: Detections, config: DetectConfig) -> Detections:
-    """Return those of ``detections`` that one camera's classes and least score ask for."""
+    """Return those of ``detections`` that one camera's classes and least scores ask for."""
+    if isinstance(detections, Ensembled):
+        return detections.select(config)
     named = np.array([label in config.classes for label in detections.labels], bool)
     return detections.keep(named & (detections.scores >= config.seeks_from))

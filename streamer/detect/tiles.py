@@ -156,7 +156,7 @@ def cover(found: Sequence[Pass], width: int, height: int) -> Detections:
             holder = boxes[holds[part].argmax()]
             holder[:2] = np.minimum(holder[:2], boxes[part, :2])
             holder[2:] = np.maximum(holder[2:], boxes[part, 2:])
-    alone = both.keep(~holds.any(axis=1))
+    alone = both.take(np.flatnonzero(~holds.any(axis=1)))
     return alone.take(np.argsort(-alone.scores, kind="stable"))
 
 
@@ -198,7 +198,7 @@ def _clipped(parts: Sequence[Detections], width: int, height: int) -> Detections
     joined = _joined(parts)
     boxes = np.clip(joined.boxes, 0, np.array([width, height, width, height], np.float32))
     clipped = Detections(boxes, joined.scores, joined.labels)
-    return clipped.keep((boxes[:, 2:] > boxes[:, :2]).all(axis=1))
+    return clipped.take(np.flatnonzero((boxes[:, 2:] > boxes[:, :2]).all(axis=1)))
 
 
 def _best(found: Detections, kinds: Mapping[str, str]) -> Detections:
