@@ -217,8 +217,8 @@ def main() -> None:
     for row in rows:
         shares = row["uncovered_percent"]
         table.add_row(
-            row["tiles"], f"{row['hide_threshold']:g}", row["what"], f"{shares['vehicle']:.1f}", f"{shares['person']:.1f}",
-            f"{row['needless_percent']:.1f}", f"{row['tracking_cpu_ms']:.2f}",
+            row["tiles"], f"{row['hide_threshold']:g}", row["what"], f"{shares['vehicle']:.1f}",
+            f"{shares['person']:.1f}", f"{row['needless_percent']:.1f}", f"{row['tracking_cpu_ms']:.2f}",
         )  # fmt: skip
     console.print(table)
     if given.json is not None:

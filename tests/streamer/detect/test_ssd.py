@@ -14,6 +14,7 @@ from streamer.errors import ModelError
 from tests.streamer.detect import onnx_file
 
 CPU = torch.device("cpu")
+Array = NDArray[Any]
 PICTURE = torch.zeros(50, 200, 3, dtype=torch.uint8)
 
 BOXES = np.array([[0.1, 0.2, 0.5, 0.6], [0.0, 0.0, 1.0, 1.0], [0.3, 0.3, 0.4, 0.4]], np.float32)
@@ -21,25 +22,35 @@ BOXES = np.array([[0.1, 0.2, 0.5, 0.6], [0.0, 0.0, 1.0, 1.0], [0.3, 0.3, 0.4, 0.
 SCORES = np.array([0.9, 0.6, 0.2], np.float32)
 
 
-def tensorflow(folder: Path, numbers: list[float], count: float = 3, **changes: NDArray[Any]) -> Path:
-    outputs = {
+def tensorflow(
+    folder: Path, numbers: list[float], changes: Mapping[str, Array] | None = None, *, count: float = 3
+) -> Path:
+    outputs: dict[str, Array] = {
         "detection_boxes:0": BOXES[None][..., [1, 0, 3, 2]],
         "detection_classes:0": np.array([numbers], np.float32),
         "detection_scores:0": SCORES[None],
         "num_detections:0": np.array([count], np.float32),
     }
     shape = (1, "height", "width", 3)
-    return onnx_file.constants(folder / "tf.onnx", {**outputs, **changes}, shape, onnx_file.UINT8)
+    return onnx_file.constants(folder / "tf.onnx", {**outputs, **(changes or {})}, shape, onnx_file.UINT8)
 
 
-def model_zoo(folder: Path, numbers: list[int], **changes: NDArray[Any]) -> Path:
-    outputs = {"bboxes": BOXES[None], "labels": np.array([numbers], np.int64), "scores": SCORES[None]}
+def model_zoo(folder: Path, numbers: list[int], **changes: Array) -> Path:
+    outputs: dict[str, Array] = {
+        "bboxes": BOXES[None],
+        "labels": np.array([numbers], np.int64),
+        "scores": SCORES[None],
+    }
     return onnx_file.constants(folder / "zoo.onnx", {**outputs, **changes}, (1, 3, 40, 40))
 
 
 def torchvision(folder: Path, numbers: list[int], shape: tuple[int | str, ...] = (3, 100, 100)) -> Path:
     # its order is another for each family of detectors
-    outputs = {"boxes": BOXES * 100, "scores": SCORES, "labels": np.array(numbers, np.int64)}
+    outputs: dict[str, Array] = {
+        "boxes": BOXES * 100,
+        "scores": SCORES,
+        "labels": np.array(numbers, np.int64),
+    }
     return onnx_file.constants(folder / "tv.onnx", outputs, shape)
 
 
@@ -113,7 +124,7 @@ def test_what_is_not_a_number_is_refused(layout: str, tmp_path: Path) -> None:
         (scores if name == "score" else boxes)[0, 0] = np.nan
         if layout == "tensorflow":
             path = tensorflow(
-                tmp_path, [1.0, 1.0, 1.0], **{"detection_scores:0": scores, "detection_boxes:0": boxes}
+                tmp_path, [1.0, 1.0, 1.0], {"detection_scores:0": scores, "detection_boxes:0": boxes}
             )
         else:
             path = model_zoo(tmp_path, [1, 1, 1], scores=scores, bboxes=boxes)
@@ -145,7 +156,11 @@ def test_a_class_that_coco_does_not_have_is_refused_rather_than_missed(tmp_path:
 def test_what_is_like_it_but_not_the_same_is_an_unknown_layout(
     changes: Mapping[str, None], shape: tuple[int | str, ...], kind: int, tmp_path: Path
 ) -> None:
-    outputs = {"bboxes": BOXES[None], "labels": np.ones((1, 3), np.int64), "scores": SCORES[None]}
+    outputs: dict[str, Array] = {
+        "bboxes": BOXES[None],
+        "labels": np.ones((1, 3), np.int64),
+        "scores": SCORES[None],
+    }
     kept = {name: value for name, value in outputs.items() if name not in changes}
     path = onnx_file.constants(tmp_path / "other.onnx", kept, shape, kind)
     with pytest.raises(ModelError) as raised:
