@@ -136,7 +136,7 @@ class Detections:
     scores: NDArray[np.float32]
     """float32 ``[N]``, 0 to 1."""
     labels: tuple[str, ...]
-    """N class names, by COCO's names."""
+    """N class names: COCO's, or ``face``."""
     tracks: NDArray[np.int64] | None = None
     """int64 ``[N]``: identity over time; None without tracking."""
     carried: NDArray[np.bool_] | None = None
