@@ -577,7 +577,7 @@ def _override(defaults: Any, own: Any, where: str) -> Any:
             )
         return _merge(defaults, own) if isinstance(own, dict) else own
     if isinstance(own, dict):
-        if "classes" in own:
+        if "classes" in own and len(defaults) > 1:
             raise ConfigError(
                 f"{where}.detect.classes: which of the {len(defaults)} detectors is meant? give a list with "
                 "an entry for each of them; {} leaves one as it is"

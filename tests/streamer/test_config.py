@@ -108,6 +108,8 @@ def test_detect_may_be_a_list() -> None:
     assert detect.every == 2
     assert parse({**MINIMAL, "detect": TWO[:1]}).cameras["gate"].detect.detectors[0].model == "a.onnx"
     assert len(parse(MINIMAL).cameras["gate"].detect.detectors) == 1
+    alone = parse({**MINIMAL, "detect": TWO[:1], "cameras": override({"classes": ["car"]})}).cameras["gate"]
+    assert alone.detect.classes == ("car",)
 
 
 def test_a_camera_overrides_thresholds_of_all_detectors_or_of_each() -> None:
