@@ -197,7 +197,7 @@ def main() -> None:
                         count.merge(video(seen, settings, track, given.teacher))
                     what = f"video, look-ahead {ahead:g} s, every {every}"
                     rows.append({**row, "what": what, **count.facts()})
-    console = Console(width=None if sys.stdout.isatty() else 140)
+    console = Console(width=None if sys.stdout.isatty() else 150)
     frames = sum(len(seen.truth) for seen in clips)
     objects = rows[0]["objects"]
     console.print(
