@@ -1,6 +1,7 @@
 """What is left showing: the share of vehicles and persons that are less than 90% hidden, beside the cost.
 
     python -m benchmarks.leak CLIP... [--thresholds 0.05,0.1,0.25] [--every 1,2,3,5] [--lookahead 0.5]
+                                      [--tiles 1x1,2x2]
 
 The truth is what the same detector finds on the whole frame and on tiles of it (``teacher.py``), which takes
 0.2 s a frame and is kept in ``--cache``. Counted are teacher's boxes with a score of ``--teacher`` at least
@@ -156,6 +157,7 @@ def main() -> None:
     parser.add_argument("--thresholds", default="0.05,0.1,0.15,0.25", help="detect.hide_threshold")
     parser.add_argument("--every", default="1,2,3,5", help="detect.every")
     parser.add_argument("--lookahead", default="0,0.5,2", help="track.lookahead, in seconds")
+    parser.add_argument("--tiles", default="1x1", help="detect.tiles, of the pass that is judged")
     parser.add_argument("--hold", type=float, default=TrackConfig().hold, help="track.hold, in seconds")
     parser.add_argument(
         "--teacher", type=float, default=0.3, help="least score of a teacher's box that counts"
@@ -165,38 +167,45 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    detector = detect.load(
-        DetectConfig(model=given.model), torch.device("cpu"), classes=STREET, threshold=LEAST
-    )
-    clips = [look(clip, detector, given.cache) for clip in given.clips]
+    cpu = torch.device("cpu")
+    teacher = detect.load(DetectConfig(model=given.model), cpu, classes=STREET, threshold=LEAST)
     thresholds = [float(value) for value in given.thresholds.split(",")]
     everies = [int(value) for value in given.every.split(",")]
     aheads = [float(value) for value in given.lookahead.split(",")]
     rows: list[dict[str, Any]] = []
-    for threshold in thresholds:
-        count = Count()
-        for seen in clips:
-            count.merge(single(seen, threshold, given.teacher))
-        rows.append({"hide_threshold": threshold, "what": "single frame", **count.facts()})
-        for ahead in aheads:
-            for every in everies:
-                count = Count()
-                settings = DetectConfig(
-                    threshold=max(threshold, DetectConfig().threshold), hide_threshold=threshold, every=every
-                )
-                for seen in clips:
-                    track = TrackConfig(lookahead=ahead, hold=given.hold)
-                    count.merge(video(seen, settings, track, given.teacher))
-                what = f"video, look-ahead {ahead:g} s, every {every}"
-                rows.append({"hide_threshold": threshold, "what": what, **count.facts()})
-    console = Console(width=None if sys.stdout.isatty() else 140)
+    for tiles in given.tiles.split(","):
+        detector = detect.load(
+            DetectConfig(model=given.model, tiles=tiles), cpu, classes=STREET, threshold=LEAST
+        )
+        clips = [look(clip, teacher, detector, given.cache) for clip in given.clips]
+        for threshold in thresholds:
+            count = Count()
+            for seen in clips:
+                count.merge(single(seen, threshold, given.teacher))
+            row = {"tiles": tiles, "hide_threshold": threshold}
+            rows.append({**row, "what": "single frame", **count.facts()})
+            for ahead in aheads:
+                for every in everies:
+                    count = Count()
+                    settings = DetectConfig(
+                        threshold=max(threshold, DetectConfig().threshold),
+                        hide_threshold=threshold,
+                        every=every,
+                    )
+                    for seen in clips:
+                        track = TrackConfig(lookahead=ahead, hold=given.hold)
+                        count.merge(video(seen, settings, track, given.teacher))
+                    what = f"video, look-ahead {ahead:g} s, every {every}"
+                    rows.append({**row, "what": what, **count.facts()})
+    console = Console(width=None if sys.stdout.isatty() else 150)
     frames = sum(len(seen.truth) for seen in clips)
     objects = rows[0]["objects"]
     console.print(
         f"{', '.join(clip.name for clip in given.clips)}: {frames} frames, {objects['vehicle']} vehicles, "
-        f"{objects['person']} persons; {detector.name} on {detector.engine}"
+        f"{objects['person']} persons; {teacher.name} on {teacher.engine}"
     )
     columns = (
+        "tiles",
         "hide_threshold",
         "",
         "vehicles uncovered %",
@@ -208,8 +217,8 @@ def main() -> None:
     for row in rows:
         shares = row["uncovered_percent"]
         table.add_row(
-            f"{row['hide_threshold']:g}", row["what"], f"{shares['vehicle']:.1f}", f"{shares['person']:.1f}",
-            f"{row['needless_percent']:.1f}", f"{row['tracking_cpu_ms']:.2f}",
+            row["tiles"], f"{row['hide_threshold']:g}", row["what"], f"{shares['vehicle']:.1f}",
+            f"{shares['person']:.1f}", f"{row['needless_percent']:.1f}", f"{row['tracking_cpu_ms']:.2f}",
         )  # fmt: skip
     console.print(table)
     if given.json is not None:

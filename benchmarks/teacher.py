@@ -90,9 +90,17 @@ class Seen:
     """A single pass of the detector, by frame."""
 
 
-def look(clip: Path, detector: Detector, cache: Path) -> Seen:
-    """Run teacher and detector over a clip, or take from ``cache`` what they found before."""
-    digest = hashlib.sha256(f"{detector.name} {detector.engine} {GRIDS} {OVERLAP} {IOU} {LEAST}".encode())
+def look(clip: Path, teacher: Detector, detector: Detector, cache: Path) -> Seen:
+    """Run teacher and detector over a clip, or take from ``cache`` what they found before.
+
+    Args:
+        clip: a video or a folder of numbered images.
+        teacher: finds the truth, by a strong pass.
+        detector: is judged, as it is.
+        cache: a folder.
+    """
+    names = " ".join(dict.fromkeys([teacher.name, detector.name]))
+    digest = hashlib.sha256(f"{names} {detector.engine} {GRIDS} {OVERLAP} {IOU} {LEAST}".encode())
     for path in sorted(clip.iterdir()) if clip.is_dir() else [clip]:
         digest.update(path.read_bytes())
     file = cache / f"{clip.stem}-{digest.hexdigest()[:16]}.npz"
@@ -108,7 +116,7 @@ def look(clip: Path, detector: Detector, cache: Path) -> Seen:
         if isinstance(item, Frame):
             if not known:
                 image = torch.from_numpy(item.image)
-                passes["truth"].append(teach(detector, image))
+                passes["truth"].append(teach(teacher, image))
                 passes["found"].append(detector.detect([image])[0])
             item = black(item)
         items.append(item)

@@ -52,7 +52,7 @@ def check(path: Path, device: str | None = None) -> bool:
             f"{stream.width}x{stream.height}{rate}",
             "live" if stream.live else str(stream.frames or "?"),
             f"{stream.audio.codec} {stream.audio.sample_rate} Hz" if stream.audio else "none",
-            f"{', '.join(camera.detect.classes)} from {camera.detect.threshold:g}",
+            "; ".join(f"{', '.join(d.classes)} from {d.threshold:g}" for d in camera.detect.detectors),
             "off" if camera.restore is None else f"{camera.restore.model}, {camera.restore.mode}",
             "off" if camera.output is None else str(Path(camera.output.directory) / name),
         )

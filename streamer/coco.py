@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from streamer.config import COCO
+from streamer.config import CLASSES
 from streamer.errors import ConfigError
 from streamer.frame import Detections
 from streamer.sink.replace import replace
@@ -48,7 +48,7 @@ def save(path: Path, images: Iterable[Labelled], info: Mapping[str, Any]) -> Non
         SinkError: it cannot be written.
     """
     facts: dict[str, Any] = {"info": dict(info), "images": [], "annotations": []}
-    facts["categories"] = [{"id": number, "name": name} for number, name in enumerate(COCO, start=1)]
+    facts["categories"] = [{"id": number, "name": name} for number, name in enumerate(CLASSES, start=1)]
     for number, image in enumerate(images, start=1):
         facts["images"].append(
             {"id": number, "file_name": image.name, "width": image.width, "height": image.height}
@@ -59,7 +59,7 @@ def save(path: Path, images: Iterable[Labelled], info: Mapping[str, Any]) -> Non
             annotation = {
                 "id": len(facts["annotations"]) + 1,
                 "image_id": number,
-                "category_id": COCO.index(label) + 1,
+                "category_id": CLASSES.index(label) + 1,
                 "bbox": [round(value, 2) for value in (x, y, w, h)],
                 "area": round(w * h, 2),
                 "iscrowd": 0,
@@ -133,7 +133,7 @@ def _names(facts: Mapping[str, Any]) -> dict[int, str]:
     names: dict[int, str] = {}
     for where, entry in _entries(facts, "categories"):
         number, name = _number(entry, "id", where), _text(entry, "name", where)
-        if name not in COCO:
+        if name not in CLASSES:
             raise ConfigError(f"{where}.name: {name!r} is none of COCO's class names, such as person or car")
         if number in names:
             raise ConfigError(f"{where}.id: {number} is {names[number]}'s already")

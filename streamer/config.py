@@ -15,6 +15,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    TypeAdapter,
     ValidationError,
     field_validator,
     model_validator,
@@ -47,6 +48,12 @@ COCO = (
 )  # fmt: skip
 """COCO's 80 class names, in the order that its 80-class detectors use."""
 
+FACE = "face"
+"""What face detectors find; it is none of COCO's classes."""
+
+CLASSES = (*COCO, FACE)
+"""All names of classes."""
+
 HIDE_THRESHOLD = 0.15
 """Chosen with benchmarks/leak.py on clips that the README's table does not report on."""
 
@@ -75,6 +82,12 @@ OnFailure: TypeAlias = Literal["hide", "drop"]
 Level: TypeAlias = Annotated[int, Field(ge=0, le=255)]
 
 
+def _tiles(value: object) -> object:
+    if not isinstance(value, str) or not re.fullmatch("[1-8]x[1-8]", value):
+        raise ValueError(f"expected columns and rows of tiles, from 1x1 to 8x8, found {_kind(value)}")
+    return value
+
+
 class DetectConfig(Section):
     """How objects are found."""
 
@@ -85,7 +98,7 @@ class DetectConfig(Section):
     engine: Literal["auto", "torch", "onnxruntime", "openvino"] = "auto"
     """What runs the network; ``auto``: the fastest that is installed and runs it, on a GPU torch."""
     classes: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = Field(default=STREET, min_length=1)
-    """COCO names, or the groups ``vehicle`` and ``two-wheeler``; groups are resolved on loading."""
+    """COCO names, ``face``, or the groups ``vehicle`` and ``two-wheeler``, which are resolved on loading."""
     threshold: float = Field(default=0.25, ge=0.0, le=1.0)
     """The score from which on a detection counts as an object, in logs and events."""
     hide_threshold: float = Field(default=HIDE_THRESHOLD, ge=0.0, le=1.0)
@@ -96,6 +109,14 @@ class DetectConfig(Section):
     """What becomes of a frame in which finding or hiding failed: it leaves hidden whole, or not at all."""
     timeout: float = Field(default=30.0, gt=0.0, le=3600.0)
     """Seconds after which a detector that does not return is left behind; its first call has 60 more."""
+    tiles: Annotated[str, BeforeValidator(_tiles)] = "1x1"
+    """Columns and rows of overlapping tiles in which to look too; ``1x1`` is the whole frame alone."""
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Columns and rows of ``tiles``."""
+        columns, _, rows = self.tiles.partition("x")
+        return int(columns), int(rows)
 
     @property
     def hides_from(self) -> float:
@@ -106,6 +127,28 @@ class DetectConfig(Section):
     def seeks_from(self) -> float:
         """The score from which on a detection is asked for: faint ones still tell where a track goes on."""
         return FAINT * self.hides_from
+
+    @property
+    def detectors(self) -> tuple[DetectConfig, ...]:
+        """Each detector's settings."""
+        return (self,)
+
+    @property
+    def sought(self) -> tuple[str, ...]:
+        """All classes that any of the detectors looks for."""
+        return tuple(dict.fromkeys(name for each in self.detectors for name in each.classes))
+
+    def threshold_of(self, label: str) -> float:
+        """The score from which on an object of a class counts: the least of those that look for it."""
+        return min(
+            (each.threshold for each in self.detectors if label in each.classes), default=self.threshold
+        )
+
+    def hide_threshold_of(self, label: str) -> float:
+        """The score from which on an object of a class is hidden: the least of those that look for it."""
+        return min(
+            (each.hides_from for each in self.detectors if label in each.classes), default=self.hides_from
+        )
 
     @model_validator(mode="after")
     def _hides_what_counts(self) -> DetectConfig:
@@ -121,10 +164,46 @@ class DetectConfig(Section):
     def _known_classes(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         resolved: dict[str, None] = {}
         for name in names:
-            if name not in COCO and name not in GROUPS:
-                raise ValueError(f"unknown class {name!r}{_suggest(name, [*COCO, *GROUPS])}")
+            if name not in CLASSES and name not in GROUPS:
+                raise ValueError(f"unknown class {name!r}{_suggest(name, [*CLASSES, *GROUPS])}")
             resolved.update(dict.fromkeys(GROUPS.get(name, (name,))))
         return tuple(resolved)
+
+
+FOR_ALL = ("every", "on_failure", "timeout")
+"""Keys of ``detect`` that hold for all detectors of a list, and stand with the first."""
+
+
+class EnsembleConfig(DetectConfig):
+    """Several detectors at once: the first, with what holds for all, and the others."""
+
+    others: tuple[DetectConfig, ...]
+
+    @property
+    def detectors(self) -> tuple[DetectConfig, ...]:
+        """Each detector's settings."""
+        return (self, *self.others)
+
+
+def _detectors(value: object) -> object:
+    """Read a list of detectors; anything else is left to ``DetectConfig``."""
+    if not isinstance(value, list | tuple):
+        return value
+    if not value:
+        raise ValueError("expected keys and values, or a list with those of each detector, found no detector")
+    first, *others = TypeAdapter(tuple[DetectConfig, ...]).validate_python(tuple(value))
+    for place, other in enumerate(others, 1):
+        for key in FOR_ALL:
+            if key in other.model_fields_set:
+                reason = ValueError("holds for all detectors of the list; give it with the first")
+                wrong = InitErrorDetails(
+                    type="value_error", loc=(place, key), input=value, ctx={"error": reason}
+                )
+                raise ValidationError.from_exception_data("detect", [wrong])
+    if not others:
+        return first
+    keys = {key: getattr(first, key) for key in DetectConfig.model_fields}
+    return EnsembleConfig.model_construct(first.model_fields_set, **keys, others=tuple(others))
 
 
 class TrackConfig(Section):
@@ -191,7 +270,7 @@ class BlurConfig(MaskConfig):
     @classmethod
     def _known_keys(cls, given: Any) -> Any:
         for key, value in given.items() if isinstance(given, dict) else ():
-            if key not in cls.model_fields and key not in COCO and key not in GROUPS:
+            if key not in cls.model_fields and key not in CLASSES and key not in GROUPS:
                 unknown = InitErrorDetails(type="extra_forbidden", loc=(str(key),), input=value)
                 raise ValidationError.from_exception_data(cls.__name__, [unknown])
         return given
@@ -293,7 +372,8 @@ def _off(value: object) -> object:
 class Settings(Section):
     """What stands at the top level as defaults and what a camera may override."""
 
-    detect: DetectConfig = DetectConfig()
+    detect: Annotated[DetectConfig, BeforeValidator(_detectors)] = DetectConfig()
+    """One detector; an ``EnsembleConfig`` where the file has a list."""
     track: TrackConfig = TrackConfig()
     blur: BlurConfig = BlurConfig()
     restore: Annotated[RestoreConfig | None, BeforeValidator(_off)] = RestoreConfig()
@@ -349,7 +429,7 @@ class Config(Section):
         return cameras
 
 
-PER_RUN = (("detect", "model"), ("detect", "weights"), ("detect", "engine"), ("detect", "timeout"))
+PER_RUN = tuple(("detect", key) for key in ("model", "weights", "engine", "timeout", "tiles"))
 """Keys of those sections that hold for all cameras, since they share one detector."""
 
 
@@ -484,12 +564,16 @@ def parse(
             raise ConfigError(
                 f"cameras.{name}: expected keys such as `source: gate.mp4`, found {_kind(camera)}"
             )
+        where = f"cameras.{name}"
         for section, key in PER_RUN:
-            if isinstance(camera.get(section), dict) and key in camera[section]:
-                raise ConfigError(
-                    f"cameras.{name}.{section}.{key}: all cameras share one; set it at the top level"
-                )
+            said = camera.get(section)
+            for place, own in enumerate(said) if isinstance(said, list) else [(None, said)]:
+                if isinstance(own, dict) and key in own:
+                    path = ".".join(str(part) for part in (where, section, place, key) if part is not None)
+                    raise ConfigError(f"{path}: all cameras share one; set it at the top level")
         merged[str(name)] = _merge(defaults, camera)
+        if "detect" in camera:
+            merged[str(name)]["detect"] = _override(defaults.get("detect", {}), camera["detect"], where)
     return validate(Config, {**{key: data[key] for key in own_keys if key in data}, "cameras": merged})
 
 
@@ -510,6 +594,40 @@ def _merge(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any
         if isinstance(value, dict) and isinstance(defaults.get(key), dict):
             merged[key] = _merge(defaults[key], value)
     return merged
+
+
+def _override(defaults: Any, own: Any, where: str) -> Any:
+    """Merge what a camera says of ``detect`` into the run's, which may be a list of detectors.
+
+    Raises:
+        ConfigError: it does not say which of the detectors it means.
+    """
+    if not isinstance(defaults, list):
+        if isinstance(own, list):
+            raise ConfigError(
+                f"{where}.detect: expected keys and values, found a list; all cameras share the detectors, "
+                "and the top level has one"
+            )
+        return _merge(defaults, own) if isinstance(own, dict) else own
+    if isinstance(own, dict):
+        if "classes" in own and len(defaults) > 1:
+            raise ConfigError(
+                f"{where}.detect.classes: which of the {len(defaults)} detectors is meant? give a list with "
+                "an entry for each of them; {} leaves one as it is"
+            )
+        rest = {key: value for key, value in own.items() if key not in FOR_ALL}
+        return [_merge(each, rest if place else own) for place, each in enumerate(defaults)]
+    if not isinstance(own, list):
+        return own
+    if len(own) != len(defaults):
+        raise ConfigError(
+            f"{where}.detect: expected {len(defaults)} entries, one for each detector of the top level, "
+            f"found {len(own)}"
+        )
+    return [
+        _merge(each, mine) if isinstance(mine, dict) else mine
+        for each, mine in zip(defaults, own, strict=True)
+    ]
 
 
 S = TypeVar("S", bound=Section)
@@ -537,7 +655,7 @@ def validate(model: type[S], data: Mapping[str, Any], also: tuple[str, ...] = ()
         if first["type"] == "extra_forbidden":
             section = _section(model, path[:-1])
             known = [*(also if len(path) == 1 else ()), *section.model_fields]
-            classes = [*GROUPS, *COCO] if section is BlurConfig else []
+            classes = [*GROUPS, *CLASSES] if section is BlurConfig else []
             if classes and isinstance(first["input"], dict):  # only a class has keys of its own there
                 found = f"unknown class{_suggest(str(path[-1]), classes)}; known: {', '.join(classes)}"
             else:
@@ -562,6 +680,8 @@ def _section(model: type[BaseModel], path: list[Any]) -> type[BaseModel]:
     """Return the section at ``path`` below ``model``."""
     here: type[BaseModel] = model
     for part in path:
+        if isinstance(part, int):  # a place in a list
+            continue
         if part not in here.model_fields:  # the name of a class or of a camera
             here = MaskConfig if here is BlurConfig else CameraConfig
             continue

@@ -146,7 +146,7 @@ class Detections:
     scores: NDArray[np.float32]
     """float32 ``[N]``, 0 to 1."""
     labels: tuple[str, ...]
-    """N class names, by COCO's names."""
+    """N class names: COCO's, or ``face``."""
     tracks: NDArray[np.int64] | None = None
     """int64 ``[N]``: identity over time; None without tracking."""
     carried: NDArray[np.bool_] | None = None
@@ -181,10 +181,14 @@ class Detections:
 
     def keep(self, chosen: NDArray[np.bool_]) -> Detections:
         """Those where ``chosen``, bool ``[N]``, is true."""
-        labels = tuple(label for label, kept in zip(self.labels, chosen, strict=True) if kept)
-        tracks = None if self.tracks is None else self.tracks[chosen]
-        carried = None if self.carried is None else self.carried[chosen]
-        return Detections(self.boxes[chosen], self.scores[chosen], labels, tracks, carried, self.looked)
+        return self.take(np.flatnonzero(chosen))
+
+    def take(self, places: NDArray[np.intp]) -> Detections:
+        """Those at ``places``, integers ``[M]``, in that order."""
+        labels = tuple(self.labels[place] for place in places)
+        tracks = None if self.tracks is None else self.tracks[places]
+        carried = None if self.carried is None else self.carried[places]
+        return Detections(self.boxes[places], self.scores[places], labels, tracks, carried, self.looked)
 
     def and_carried(self, carried: Detections) -> Detections:
         """These, which were seen, and those that tracks say of the same frame."""
@@ -203,8 +207,8 @@ class Detections:
             self.looked,
         )
 
-    def count(self, threshold: float) -> NDArray[np.bool_]:
-        """Say which count as objects: seen, and with that score at least; bool ``[N]``."""
+    def count(self, threshold: float | NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Say which count as objects: seen, and with that score at least (of each, or one for all)."""
         counts = self.scores >= threshold
         return counts if self.carried is None else counts & ~self.carried
 

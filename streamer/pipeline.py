@@ -21,6 +21,7 @@ from streamer.address import mask
 from streamer.camera import Camera, Done
 from streamer.channel import Channel, Guarded, Intake, Worker, ahead
 from streamer.config import Config, RestoreConfig
+from streamer.detect.ensemble import Ensemble
 from streamer.detect.stage import stage as detect_stage
 from streamer.device import resolve
 from streamer.errors import ConfigError, StageError, StreamerError
@@ -350,15 +351,18 @@ def one_thread_each() -> Iterator[None]:
 
 
 def load_detector(config: Config, device: torch.device) -> detect.Detector:
-    """Load the detector that all cameras share: all their classes, from the least of their thresholds on.
+    """Load the detectors that all cameras share: all their classes, from the least of their thresholds on.
 
     Raises:
-        ConfigError: it cannot be had.
+        ConfigError: one cannot be had.
     """
-    settings = [camera.detect for camera in config.cameras.values()]
-    classes = sorted({name for each in settings for name in each.classes})
-    threshold = min(each.seeks_from for each in settings)
-    return detect.load(settings[0], device, classes=classes, threshold=threshold)
+    loaded = []
+    # each detector with what every camera wants of it
+    for settings in zip(*(camera.detect.detectors for camera in config.cameras.values()), strict=True):
+        classes = sorted({name for each in settings for name in each.classes})
+        threshold = min(each.seeks_from for each in settings)
+        loaded.append(detect.load(settings[0], device, classes=classes, threshold=threshold))
+    return loaded[0] if len(loaded) == 1 else Ensemble(loaded)
 
 
 def load_restorers(config: Config, device: torch.device) -> dict[str, Restorer | None]:

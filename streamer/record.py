@@ -36,8 +36,8 @@ class Sought:
 
     @classmethod
     def by(cls, config: DetectConfig) -> Sought:
-        """What a camera's settings ask for."""
-        return cls(config.classes, config.seeks_from)
+        """What a camera's settings ask for; of several detectors, the score from which on none left any."""
+        return cls(config.sought, max(each.seeks_from for each in config.detectors))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,13 +67,16 @@ class Record:
 
 
 def compose(
-    result: Result, threshold: float, size: tuple[int, int] | None = None, sought: Sought | None = None
+    result: Result,
+    threshold: float | NDArray[np.float32],
+    size: tuple[int, int] | None = None,
+    sought: Sought | None = None,
 ) -> str:
     """Return a frame's line, without its end.
 
     Args:
         result: the frame.
-        threshold: score from which on a detection counts as an object.
+        threshold: score from which on a detection counts as an object: for all, or float32 ``[N]``.
         size: of the frames from here on, where that is news.
         sought: what the detector was asked for, in a file's first line.
     """

@@ -166,14 +166,15 @@ def _check(recording: Recording, name: str, camera: CameraConfig, tracks: Tracks
 
 
 def _check_sought(sought: Sought, path: Path, config: DetectConfig, tracks: Tracks) -> None:
-    unknown = [label for label in config.classes if label not in sought.classes]
+    unknown = [label for label in config.sought if label not in sought.classes]
     if unknown:
         raise ConfigError(
             f"{path}: nobody looked for {', '.join(unknown)} there, only for {', '.join(sought.classes)}: "
             "change detect.classes, or run the detector"
         )
-    if tracks is Tracks.RECOMPUTE and config.hides_from < sought.score:
+    least = min(each.hides_from for each in config.detectors)
+    if tracks is Tracks.RECOMPUTE and least < sought.score:
         raise ConfigError(
             f"{path}: holds scores from {sought.score:g} on, and detect.hide_threshold is "
-            f"{config.hides_from:g}: raise it, or run the detector"
+            f"{least:g}: raise it, or run the detector"
         )

@@ -95,7 +95,8 @@ def label(
         SinkError: the folder cannot be written.
     """
     images, clips = _sort(pictures, footage)
-    detector = detect.load(config, device, classes=config.classes, threshold=config.threshold)
+    plain = config.model_copy(update={"tiles": "1x1"})  # a strong pass has tiles of its own
+    detector = detect.load(plain, device, classes=config.classes, threshold=config.threshold)
     info = {
         "detector": detector.name,
         "classes": list(config.classes),

@@ -10,7 +10,8 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from streamer.config import DetectConfig
+from streamer.config import FAINT, DetectConfig
+from streamer.detect.ensemble import Ensembled
 from streamer.errors import ConfigError, ModelError
 from streamer.frame import Detections
 
@@ -48,7 +49,7 @@ def load(config: DetectConfig, device: torch.device, *, classes: Sequence[str], 
     """Load the detector that ``config`` names.
 
     Args:
-        config: names the model and its weights; its classes and threshold are not read here.
+        config: names the model, its weights and tiles; its classes and threshold are not read here.
         device: where the pictures are.
         classes: COCO names to look for: those of all cameras.
         threshold: the least score to return: the least of all cameras.
@@ -59,6 +60,17 @@ def load(config: DetectConfig, device: torch.device, *, classes: Sequence[str], 
         ConfigError: weights are named for a model that has its own, or an engine that is not installed or
             does not run the model.
     """
+    detector = _load(config, device, classes=classes, threshold=threshold)
+    if config.grid == (1, 1):
+        return detector
+    from streamer.detect.tiles import Tiled
+
+    return Tiled(detector, *config.grid)
+
+
+def _load(
+    config: DetectConfig, device: torch.device, *, classes: Sequence[str], threshold: float
+) -> Detector:
     # each engine takes seconds to import, so that only the one that is used is
     if config.model == "bundled" or config.model.lower().endswith((".onnx", ".safetensors")):
         if config.weights != "default":
@@ -109,6 +121,9 @@ def bundled_path() -> Path:
 
 
 def select(detections: Detections, config: DetectConfig) -> Detections:
-    """Return those of ``detections`` that one camera's classes and least score ask for."""
-    named = np.array([label in config.classes for label in detections.labels], bool)
-    return detections.keep(named & (detections.scores >= config.seeks_from))
+    """Return those of ``detections`` that one camera's classes and least scores ask for."""
+    if isinstance(detections, Ensembled):
+        return detections.select(config)
+    named = np.array([label in config.sought for label in detections.labels], bool)
+    seeks = np.array([FAINT * config.hide_threshold_of(label) for label in detections.labels], np.float32)
+    return detections.keep(named & (detections.scores >= seeks))

@@ -88,7 +88,8 @@ def trusted(found: Detections, frame: Frame, config: DetectConfig) -> Detections
     wrong = off[:, 0] | off[:, 1]
     if not wrong.any():
         return asked
-    certain = np.flatnonzero(wrong & (asked.scores >= config.hides_from))
+    least = np.array([config.hide_threshold_of(label) for label in asked.labels], np.float32)
+    certain = np.flatnonzero(wrong & (asked.scores >= least))
     if len(certain):
         box = ", ".join(f"{edge:.6g}" for edge in asked.boxes[certain[0]])
         raise ValueError(f"the detector returned a box off the frame: {box} in {size[0]:g}x{size[1]:g}")

@@ -7,7 +7,6 @@ al. 2021, arXiv:2107.08430), with or without its ``--decode_in_inference``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -17,6 +16,7 @@ from torchvision.ops import batched_nms
 
 from streamer.config import COCO
 from streamer.detect.classes import indices
+from streamer.detect.session import Session, described
 from streamer.errors import ModelError
 from streamer.frame import Detections, Image
 
@@ -31,19 +31,6 @@ IOU = 0.45
 evaluation buys recall in crowds with several boxes for one object."""
 
 Floats = NDArray[np.float32]
-
-
-class Session(Protocol):
-    """What runs the network: the part of ``onnxruntime.InferenceSession`` that is used here."""
-
-    def get_inputs(self) -> Sequence[Any]:
-        """Return the inputs, each with a name, a shape and a type."""
-
-    def get_outputs(self) -> Sequence[Any]:
-        """Return the outputs, likewise."""
-
-    def run(self, names: Sequence[str] | None, feeds: dict[str, Floats]) -> Sequence[Any]:
-        """Return the outputs for the inputs given by name."""
 
 
 class Yolox:
@@ -150,11 +137,9 @@ def _input_size(session: Session, name: str) -> tuple[int, int]:
         fits = channels == 3 and all(isinstance(n, int) and n > 0 and n % 32 == 0 for n in (height, width))
         if fits and (batch == 1 or not isinstance(batch, int)):
             return height, width
-    found = ", ".join(f"{i.name} {i.type} {list(i.shape)}" for i in inputs)
-    gives = ", ".join(f"{o.name} {list(o.shape)}" for o in outputs)
     raise ModelError(
-        f"{name}: unknown layout: it takes {found} and gives {gives}; expected YOLOX: "
-        "one tensor(float) [1, 3, H, W] with H and W fixed multiples of 32, one output [1, N, 85]"
+        f"{name}: unknown layout: {described(session)}; expected YOLOX: one tensor(float) [1, 3, H, W] with "
+        "H and W fixed multiples of 32, one output [1, N, 85]; or SSD or CenterFace, as the README has them"
     )
 
 

@@ -116,8 +116,12 @@ class TorchvisionDetector:
     @torch.inference_mode()
     def detect(self, images: Sequence[torch.Tensor]) -> list[Detections]:
         """Find objects; see ``streamer.detect.Detector``."""
-        if not images:
-            return []
+        found: list[Detections] = []
+        for start in range(0, len(images), self.batch_size):  # tiles are many, and memory has an end
+            found += self._detect(images[start : start + self.batch_size])
+        return found
+
+    def _detect(self, images: Sequence[torch.Tensor]) -> list[Detections]:
         pictures = [image.permute(2, 0, 1).to(torch.float32).div_(255.0) for image in images]
         self._finite.fill_(True)
         with self._autocast:

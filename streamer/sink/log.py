@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import astuple
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from streamer import record
 from streamer.errors import SinkError
 from streamer.frame import Result
@@ -51,13 +54,13 @@ class LogSink:
             self.close()
             raise
 
-    def write(self, result: Result, latency_ms: float, threshold: float) -> None:
+    def write(self, result: Result, latency_ms: float, threshold: float | NDArray[np.float32]) -> None:
         """Add a frame.
 
         Args:
             result: the frame, written to all videos.
             latency_ms: from decoding to written, in milliseconds.
-            threshold: score from which on a detection counts as an object.
+            threshold: score from which on a detection counts as an object: for all, or float32 ``[N]``.
 
         Raises:
             SinkError: a file cannot be written; the rows in it stay whole.

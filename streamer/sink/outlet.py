@@ -7,6 +7,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from streamer.channel import Channel, Countdown, Worker
 from streamer.config import CameraConfig
 from streamer.errors import SinkError
@@ -42,7 +44,7 @@ class Outlet:
             failed: called with what went wrong, once.
             closed: called when the files are finished; nothing is called after it.
         """
-        self._threshold = config.detect.threshold
+        self._threshold_of = config.detect.threshold_of
         self._written, self._lost, self._failed, self._finished = written, lost, failed, closed
         self._error: BaseException | None = None
         self._channels: dict[str, Channel[tuple[Result, Countdown] | End]] = {}
@@ -137,7 +139,8 @@ class Outlet:
         latency_ms = 1e3 * (time.monotonic() - result.read_at)
         try:
             if self._error is None and self._log is not None:
-                self._log.write(result, latency_ms, self._threshold)
+                least = [self._threshold_of(label) for label in result.detections.labels]
+                self._log.write(result, latency_ms, np.array(least, np.float32))
         except Exception as error:
             self._fail(error)
         if self._error is None:

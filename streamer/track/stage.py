@@ -81,7 +81,7 @@ class Window:
         return len(self._waiting)
 
     def _begin(self) -> Tracker:
-        return Tracker(self._numbers, self._config.detect.hides_from, self._config.track.hold)
+        return Tracker(self._numbers, self._config.detect.hide_threshold_of, self._config.track.hold)
 
     def take(self, item: Detected) -> list[Detected]:
         """Take in a frame; returns those that need wait no longer, in order."""

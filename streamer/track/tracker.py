@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,12 +27,12 @@ NEAR = 0.6
 class Tracker:
     """All objects of one camera between two discontinuities."""
 
-    def __init__(self, numbers: Iterator[int], hides_from: float, hold: float) -> None:
+    def __init__(self, numbers: Iterator[int], hides_from: Callable[[str], float], hold: float) -> None:
         """Begin with nothing known.
 
         Args:
             numbers: identities of tracks to come.
-            hides_from: least score with which a track begins; fainter detections only go on with one.
+            hides_from: least score with which a track of a class begins; what is fainter goes on with one.
             hold: seconds for which an unseen object is followed.
         """
         self._numbers = numbers
@@ -55,7 +55,7 @@ class Tracker:
         boxes = [
             Box((x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0) for x0, y0, x1, y1 in found.boxes.tolist()
         ]
-        strong = found.scores >= self._hides_from
+        strong = found.scores >= np.array([self._hides_from(label) for label in found.labels], np.float32)
         owners: list[Track | None] = [None] * len(boxes)
         live = [track for track in self._tracks if self._is_followed(track, time)]
         left = self._match(time, live, np.flatnonzero(strong), boxes, found.labels, owners, NEAR)

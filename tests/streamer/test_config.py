@@ -5,11 +5,26 @@ from typing import Any
 import pytest
 import yaml
 
-from streamer.config import HIDE_THRESHOLD, BlurConfig, CameraConfig, Config, ZonesConfig, into, load, parse
+from streamer.config import (
+    HIDE_THRESHOLD,
+    STREET,
+    BlurConfig,
+    CameraConfig,
+    Config,
+    ZonesConfig,
+    into,
+    load,
+    parse,
+)
 from streamer.errors import ConfigError
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 MINIMAL: Mapping[str, Any] = {"version": 1, "cameras": {"gate": {"source": "gate.mp4"}}}
+
+
+def override(detect: object) -> Mapping[str, Any]:
+    """A camera that overrides ``detect``."""
+    return {"gate": {"source": "a", "detect": detect}}
 
 
 def written(folder: Path, text: str) -> Path:
@@ -81,6 +96,46 @@ def test_what_counts_is_hidden_and_footage_looks_ahead_where_live_does_not() -> 
     assert [each.track.seconds(live=False) for each in (gate, yard, lane)] == [0.5, 0.5, 2.0]
     assert [each.track.seconds(live=True) for each in (gate, yard, lane)] == [0.0, 0.0, 2.0]
     assert lane.track.hold == 2.0
+
+
+TWO = [{"model": "a.onnx", "every": 2, "threshold": 0.5}, {"model": "b.onnx", "classes": ["face"]}]
+
+
+def test_detect_may_be_a_list() -> None:
+    detect = parse({**MINIMAL, "detect": TWO}).cameras["gate"].detect
+    assert [each.model for each in detect.detectors] == ["a.onnx", "b.onnx"]
+    assert [each.threshold for each in detect.detectors] == [0.5, 0.25]
+    assert [each.classes for each in detect.detectors] == [STREET, ("face",)]
+    assert detect.every == 2
+    assert parse({**MINIMAL, "detect": TWO[:1]}).cameras["gate"].detect.detectors[0].model == "a.onnx"
+    assert len(parse(MINIMAL).cameras["gate"].detect.detectors) == 1
+    alone = parse({**MINIMAL, "detect": TWO[:1], "cameras": override({"classes": ["car"]})}).cameras["gate"]
+    assert alone.detect.classes == ("car",)
+
+
+def test_a_camera_overrides_thresholds_of_all_detectors_or_of_each() -> None:
+    config = parse(
+        {
+            **MINIMAL,
+            "detect": TWO,
+            "cameras": {
+                "all": {"source": "a", "detect": {"threshold": 0.4, "every": 5}},
+                "each": {"source": "b", "detect": [{}, {"threshold": 0.9, "classes": ["person"]}]},
+            },
+        }
+    )
+    everyone, each = config.cameras["all"].detect, config.cameras["each"].detect
+    assert [one.threshold for one in everyone.detectors] == [0.4, 0.4]
+    assert [one.model for one in everyone.detectors] == ["a.onnx", "b.onnx"]
+    assert everyone.every == 5
+    assert [one.threshold for one in each.detectors] == [0.5, 0.9]
+    assert [one.classes for one in each.detectors] == [STREET, ("person",)]
+    assert each.every == 2
+
+
+def test_tiles_are_columns_by_rows() -> None:
+    assert parse(MINIMAL).cameras["gate"].detect.grid == (1, 1)
+    assert parse({**MINIMAL, "detect": {"tiles": "3x2"}}).cameras["gate"].detect.grid == (3, 2)
 
 
 def test_groups_of_classes_are_resolved_once() -> None:
@@ -171,6 +226,29 @@ def test_zones_are_polygons_in_shares_of_the_frame() -> None:
             "detect: hide_threshold is 0.3, above threshold (0.2)",
         ),
         ({"detect": {"every": 0}}, "detect.every: expected greater than or equal to 1, found 0"),
+        ({"detect": []}, "detect: expected keys and values, or a list with those of each detector, found no"),
+        ({"detect": ["a"]}, "detect.0: expected keys and values, found 'a'"),
+        ({"detect": [{}, {"treshold": 1}]}, "detect.1.treshold: unknown key (did you mean 'threshold'?)"),
+        ({"detect": [{}, {"threshold": 2}]}, "detect.1.threshold: expected less than or equal to 1, found 2"),
+        ({"detect": [{}, {"every": 2}]}, "detect.1.every: holds for all detectors of the list; give it with"),
+        ({"detect": TWO, "cameras": override({"classes": ["car"]})}, "cameras.gate.detect.classes: which of"),
+        ({"detect": TWO, "cameras": override([{}])}, "cameras.gate.detect: expected 2 entries, one for each"),
+        ({"detect": TWO, "cameras": override([{}, 3])}, "cameras.gate.detect.1: expected keys and values"),
+        ({"detect": TWO, "cameras": override(3)}, "cameras.gate.detect: expected keys and values, found 3"),
+        (
+            {"detect": TWO, "cameras": override([{}, {"model": "c"}])},
+            "cameras.gate.detect.1.model: all cameras share one; set it at the top level",
+        ),
+        (
+            {"cameras": override([{}])},
+            "cameras.gate.detect: expected keys and values, found a list; all cameras share the detectors",
+        ),
+        (
+            {"detect": {"tiles": 2}},
+            "detect.tiles: expected columns and rows of tiles, from 1x1 to 8x8, found 2",
+        ),
+        ({"detect": {"tiles": "9x1"}}, "detect.tiles: expected columns and rows of tiles, from 1x1 to 8x8"),
+        ({"cameras": override({"tiles": "2x2"})}, "cameras.gate.detect.tiles: all cameras share one"),
         ({"detect": {"every": 1.5}}, "detect.every: expected a valid integer, found 1.5"),
         ({"track": {"lookahead": -1}}, "track.lookahead: expected greater than or equal to 0, found -1"),
         ({"track": {"lookahead": float("inf")}}, "track.lookahead: expected a finite number"),

@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from streamer.config import COCO, STREET
-from streamer.detect import onnx
-from streamer.detect.yolox import Yolox
+from streamer.detect import Detector, onnx
 from streamer.errors import ModelError
 from tests.streamer.detect import onnx_file
 
@@ -17,7 +16,7 @@ CPU = torch.device("cpu")
 PICTURE = torch.zeros(64, 64, 3, dtype=torch.uint8)
 
 
-def load(path: Path, device: torch.device = CPU) -> Yolox:
+def load(path: Path, device: torch.device = CPU) -> Detector:
     return onnx.load(path, device, classes=STREET, threshold=0.25)
 
 

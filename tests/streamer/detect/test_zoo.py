@@ -123,6 +123,7 @@ def test_pictures_of_mixed_sizes_are_found_the_same_things_in_alone_and_together
     # all of one shape: where pictures are filled up to a common shape, a few pixels from the border differ
     images = [picture(90, 120, 1), picture(180, 240, 2), picture(45, 60, 3)]
     loaded = detector(family, threshold_after(plain(build(family), images[0]), 60))
+    loaded.batch_size = 8
     together = loaded.detect(images)
     assert [len(found) > 0 for found in together] == [True] * 3
     for image, found in zip(images, together, strict=True):
@@ -136,11 +137,23 @@ def test_pictures_of_mixed_sizes_are_found_the_same_things_in_alone_and_together
 
 def test_pictures_of_other_shapes_in_the_batch_keep_boxes_inside_their_own() -> None:
     sizes = [(90, 120), (200, 80), (50, 300)]
-    found = detector("faster", 0.03).detect([picture(*size) for size in sizes])
+    loaded = detector("faster", 0.03)
+    loaded.batch_size = 8
+    found = loaded.detect([picture(*size) for size in sizes])
     for (height, width), detections in zip(sizes, found, strict=True):
         assert len(detections) > 0
         assert np.all(detections.boxes >= 0)
         assert np.all(detections.boxes <= np.array([width, height, width, height]))
+
+
+def test_no_more_pictures_than_a_batch_go_to_the_network_at_once() -> None:
+    loaded, sizes = detector("fcos", 0.5), []
+    loaded.batch_size = 2
+    forward = loaded._network.forward
+    loaded._network.forward = lambda pictures: sizes.append(len(pictures)) or forward(pictures)
+    images = [picture(45, 60, seed) for seed in range(5)]
+    assert len(loaded.detect(images)) == 5
+    assert sizes == [2, 2, 1]
 
 
 def test_more_objects_than_torchvision_keeps_by_itself_are_found() -> None:
