@@ -172,6 +172,11 @@ class Detections:
         carried = None if self.carried is None else self.carried[chosen]
         return Detections(self.boxes[chosen], self.scores[chosen], labels, tracks, carried, self.looked)
 
+    def count(self, threshold: float) -> NDArray[np.bool_]:
+        """Say which count as objects: seen, and with that score at least; bool ``[N]``."""
+        counts = self.scores >= threshold
+        return counts if self.carried is None else counts & ~self.carried
+
     def and_carried(self, carried: Detections) -> Detections:
         """These, which were seen, and those that tracks say of the same frame."""
         if len(carried) == 0:
@@ -188,11 +193,6 @@ class Detections:
             np.concatenate([np.zeros(len(self), np.bool_), np.ones(len(carried), np.bool_)]),
             self.looked,
         )
-
-    def count(self, threshold: float) -> NDArray[np.bool_]:
-        """Say which count as objects: seen, and with that score at least; bool ``[N]``."""
-        counts = self.scores >= threshold
-        return counts if self.carried is None else counts & ~self.carried
 
 
 @dataclass(frozen=True, slots=True, eq=False)
