@@ -190,6 +190,11 @@ class Detections:
         carried = None if self.carried is None else self.carried[places]
         return Detections(self.boxes[places], self.scores[places], labels, tracks, carried, self.looked)
 
+    def count(self, threshold: float | NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Say which count as objects: seen, and with that score at least (of each, or one for all)."""
+        counts = self.scores >= threshold
+        return counts if self.carried is None else counts & ~self.carried
+
     def and_carried(self, carried: Detections) -> Detections:
         """These, which were seen, and those that tracks say of the same frame."""
         if len(carried) == 0:
@@ -206,11 +211,6 @@ class Detections:
             np.concatenate([np.zeros(len(self), np.bool_), np.ones(len(carried), np.bool_)]),
             self.looked,
         )
-
-    def count(self, threshold: float | NDArray[np.float32]) -> NDArray[np.bool_]:
-        """Say which count as objects: seen, and with that score at least (of each, or one for all)."""
-        counts = self.scores >= threshold
-        return counts if self.carried is None else counts & ~self.carried
 
 
 @dataclass(frozen=True, slots=True, eq=False)

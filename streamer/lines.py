@@ -13,7 +13,7 @@ from typing import Any, TypeGuard
 import numpy as np
 
 from streamer.boxes import rounded
-from streamer.config import COCO
+from streamer.config import CLASSES
 from streamer.errors import ConfigError
 from streamer.frame import Detections
 from streamer.record import VERSION, Record, Sought, as_logged
@@ -126,7 +126,7 @@ class _Entries:
             raise ConfigError(f"expected keys and values in braces, found {_short(entry)}")
         self.boxes.append(_box(entry))
         label = entry.get("class")
-        if label not in COCO:
+        if label not in CLASSES:
             raise ConfigError(
                 f"class is {_short(label)}, expected one of COCO's names, such as person or car"
                 if "class" in entry
@@ -190,7 +190,7 @@ def _sought(facts: Mapping[str, Any]) -> Sought | None:
         return None
     classes = sought.get("classes") if isinstance(sought, dict) else None
     score = sought.get("score") if isinstance(sought, dict) else None
-    if not isinstance(classes, list) or not all(name in COCO for name in classes) or not _real(score):
+    if not isinstance(classes, list) or not all(name in CLASSES for name in classes) or not _real(score):
         raise ConfigError(f"sought: expected classes and a score, found {_short(sought)}")
     return Sought(tuple(classes), score)
 

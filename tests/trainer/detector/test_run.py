@@ -163,7 +163,7 @@ def test_frames_without_labels_are_left_out_and_counted(work: Path) -> None:
 @pytest.mark.parametrize(
     ("section", "message"),
     [
-        ({"labels": {"folder": "none"}}, "none/annotations.json: no such file; `trainer label` writes one"),
+        ({"labels": {"folder": "none"}}, "none/annotations.json: no such file; `trainer label` and"),
         ({"fit": {"backbone": "none.pth"}}, "none.pth: no such file"),
         ({"network": {"height": 60}}, "mine.yaml: network.height:"),
         ({"view": {"zoom": [2.0, 1.0]}}, "view.zoom: expected two factors above 0, the smaller first"),
