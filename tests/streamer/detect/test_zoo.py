@@ -147,10 +147,10 @@ def test_pictures_of_other_shapes_in_the_batch_keep_boxes_inside_their_own() -> 
 
 
 def test_no_more_pictures_than_a_batch_go_to_the_network_at_once() -> None:
-    loaded, sizes = detector("fcos", 0.5), []
+    loaded = detector("fcos", 0.5)
     loaded.batch_size = 2
-    forward = loaded._network.forward
-    loaded._network.forward = lambda pictures: sizes.append(len(pictures)) or forward(pictures)
+    sizes: list[int] = []
+    loaded._network.register_forward_pre_hook(lambda network, given: sizes.append(len(given[0])))
     images = [picture(45, 60, seed) for seed in range(5)]
     assert len(loaded.detect(images)) == 5
     assert sizes == [2, 2, 1]
