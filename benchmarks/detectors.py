@@ -23,7 +23,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import numpy as np
@@ -35,9 +34,9 @@ from torchvision.models import get_model
 from torchvision.ops import box_iou
 
 from benchmarks.leak import SMALLEST
-from benchmarks.teacher import LEAST, group, look
-from streamer import detect, source
-from streamer.config import STREET, CameraConfig, DetectConfig
+from benchmarks.teacher import Pass, findings, group, read
+from streamer import detect
+from streamer.config import STREET, DetectConfig
 from streamer.detect import Detector
 from streamer.detect.engines import FASTEST_FIRST
 from streamer.detect.zoo import TorchvisionDetector
@@ -194,14 +193,6 @@ def _tiled(detector: Detector) -> Callable[[torch.Tensor], Detections]:
     return lambda image: strong.detect(detector, image)
 
 
-def frames(clip: Path) -> Iterator[Frame]:
-    """Yield the frames of a clip."""
-    camera = CameraConfig(source=str(clip), fps=10.0)
-    for item in source.read(clip.stem, camera, Event(), source.SourceStats()):
-        if isinstance(item, Frame):
-            yield item
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description="Measure what detectors find and what they cost.")
@@ -221,11 +212,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         compared = list(
             candidates(*(list(filter(None, n.split(","))) for n in (given.models, given.tiled, given.random)))
         )
-        teacher = detect.load(DetectConfig(model=given.truth), CPU, classes=STREET, threshold=LEAST)
+        teacher = Pass.teacher(given.truth)
         count = 0
         for clip in given.clips:
-            truths = look(clip, teacher, given.cache).truth
-            for frame, truth in zip(frames(clip), truths, strict=True):
+            truths = findings(clip, teacher, given.cache)
+            frames = (item for item in read(clip) if isinstance(item, Frame))
+            for frame, truth in zip(frames, truths, strict=True):
                 image = torch.from_numpy(frame.image)
                 for candidate in compared:
                     candidate.look(image, truth, given.teacher)
