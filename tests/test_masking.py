@@ -112,6 +112,7 @@ def cameras(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Camera]:
         "track": {"lookahead": 0, "hold": 0},
         "blur": {
             "scale": 1.0,
+            "margin": 0.0,
             "edge": "hard",
             "quantise": 1,
             "vehicle": {"method": "pixelate", "strength": 0.25},

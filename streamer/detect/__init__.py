@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import importlib.resources
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -10,13 +10,10 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from streamer.config import FAINT, DetectConfig
+from streamer.config import DetectConfig
 from streamer.detect.ensemble import Ensembled
-from streamer.errors import ConfigError, ModelError
+from streamer.errors import ConfigError
 from streamer.frame import Detections
-
-MODELS = "STREAMER_MODELS"
-"""The environment variable that names the folder with the file that ``bundled`` means for now."""
 
 
 class Detector(Protocol):
@@ -72,20 +69,20 @@ def _load(
     config: DetectConfig, device: torch.device, *, classes: Sequence[str], threshold: float
 ) -> Detector:
     # each engine takes seconds to import, so that only the one that is used is
-    if config.model == "bundled" or config.model.lower().endswith((".onnx", ".safetensors")):
+    model = str(bundled_path()) if config.model == "bundled" else config.model
+    if model.lower().endswith((".onnx", ".safetensors")):
         if config.weights != "default":
             raise ConfigError(
                 f"detect.weights: only torchvision's detectors take weights, {config.model} has its own"
             )
-        if config.model.lower().endswith(".safetensors"):
+        if model.lower().endswith(".safetensors"):
             from streamer.detect import fcos
 
-            return fcos.load(Path(config.model), device, config.engine, classes=classes, threshold=threshold)
+            return fcos.load(Path(model), device, config.engine, classes=classes, threshold=threshold)
         _refuse_engine(config, "onnxruntime")
         from streamer.detect import onnx
 
-        path = bundled_path() if config.model == "bundled" else Path(config.model)
-        return onnx.load(path, device, classes=classes, threshold=threshold)
+        return onnx.load(Path(model), device, classes=classes, threshold=threshold)
     _refuse_engine(config, "torch")
     from streamer.detect import zoo
 
@@ -100,24 +97,11 @@ def _refuse_engine(config: DetectConfig, only: str) -> None:
 
 
 def bundled_path() -> Path:
-    """Return the path of the file that ``detect.model: bundled`` means.
+    """Return the path of the file that ``detect.model: bundled`` means: the one in this installation.
 
-    Raises:
-        ModelError: it is not there; says where to put it.
+    ``trainer fit configs/detector.yaml`` made it.
     """
-    folder = os.environ.get(MODELS)
-    if not folder:
-        raise ModelError(
-            f"detect.model: bundled: put yolox_nano.onnx into a folder and set ${MODELS} to that folder, "
-            "or name a torchvision detector or an .onnx file"
-        )
-    path = Path(folder) / "yolox_nano.onnx"
-    if not path.is_file():
-        raise ModelError(
-            f"detect.model: bundled: {path} is not there (${MODELS} names its folder); put it there, "
-            "or name a torchvision detector or an .onnx file"
-        )
-    return path
+    return Path(str(importlib.resources.files("streamer"))) / "models" / "detect" / "street.safetensors"
 
 
 def select(detections: Detections, config: DetectConfig) -> Detections:
@@ -125,5 +109,5 @@ def select(detections: Detections, config: DetectConfig) -> Detections:
     if isinstance(detections, Ensembled):
         return detections.select(config)
     named = np.array([label in config.sought for label in detections.labels], bool)
-    seeks = np.array([FAINT * config.hide_threshold_of(label) for label in detections.labels], np.float32)
+    seeks = np.array([config.seek_threshold_of(label) for label in detections.labels], np.float32)
     return detections.keep(named & (detections.scores >= seeks))

@@ -27,7 +27,6 @@ def test_both_recipes_train_for_two_steps_on_real_frames(
     shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("STREAMER_MODELS", str(shared / "models"))
     (tmp_path / "pictures").mkdir()
     for clip in ("test7", "test22", "test26", "test3"):
         for path in sorted((shared / KAGGLE).rglob(f"{clip}_*.jpg"))[:2]:
@@ -50,7 +49,6 @@ def test_both_recipes_train_for_two_steps_on_real_frames(
 def test_the_bundled_restorer_beats_the_identity_on_a_held_out_clip(
     shared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("STREAMER_MODELS", str(shared / "models"))
     settings = DetectConfig()
     detector = detect.load(settings, CPU, classes=settings.classes, threshold=settings.threshold)
     restorer = load_restorer(RestoreConfig(), CPU)

@@ -37,6 +37,10 @@ class ViewConfig(Section):
     """Share of the pictures that are put together of four frames."""
     colour: float = Field(default=0.4, ge=0.0, le=1.0)
     """Largest change of contrast and colour, as the logarithm of the factor."""
+    grey: float = Field(default=0.1, ge=0.0, le=1.0)
+    """Share of the pictures that are grey, as cameras see at night."""
+    soft: float = Field(default=0.2, ge=0.0, le=1.0)
+    """Share of the pictures that lost detail, as by a poor lens or strong compression."""
 
     @field_validator("zoom")
     @classmethod
@@ -51,6 +55,8 @@ class FitConfig(Section):
 
     backbone: str | None = None
     """State dict of a MobileNetV2 trained on ImageNet, torchvision's or one with its tensors in its order."""
+    start: str | None = None
+    """``bundled``, or the path of a detector of ours to go on from, with all its weights."""
     freeze: int = Field(default=4, ge=0, le=17)
     """How many of the backbone's blocks are left as they are."""
     steps: int = Field(default=7500, ge=1, le=10_000_000)

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
+from streamer import detect, modelfile
 from streamer.detect import weights
 from streamer.errors import ConfigError, SinkError, StreamerError
 from streamer.nets.fcos import Fcos, cells
@@ -70,7 +71,9 @@ def fit(
     total = steps or config.fit.steps
     torch.manual_seed(config.seed)
     network = Fcos(config.network)
-    if config.fit.backbone is not None and not resume:
+    if config.fit.start is not None and not resume:
+        load_start(network, config.fit.start)
+    elif config.fit.backbone is not None and not resume:
         load_backbone(network, Path(config.fit.backbone))
     network = network.to(device).to(memory_format=torch.channels_last)
     _freeze(network, config.fit.freeze)
@@ -224,6 +227,30 @@ def load_backbone(network: Fcos, path: Path) -> None:
     own = network.backbone.state_dict()
     renamed = dict(zip(own, given, strict=False))  # what comes after the cut is not needed
     weights.fit(network.backbone, renamed, path, "MobileNetV2")
+
+
+def load_start(network: Fcos, name: str) -> None:
+    """Give a network all weights of a detector that was trained before.
+
+    Args:
+        network: gets them.
+        name: ``bundled``, or the path of a model file.
+
+    Raises:
+        ModelError: it is missing or damaged.
+        ConfigError: it is another network, or finds other classes.
+    """
+    trained, header = modelfile.load_detector(detect.bundled_path() if name == "bundled" else Path(name))
+    if trained.classes != network.classes:
+        raise ConfigError(
+            f"fit.start: {name} finds {', '.join(trained.classes)}, but network.classes asks for "
+            f"{', '.join(network.classes)}"
+        )
+    try:
+        network.load_state_dict(trained.state_dict())
+    except RuntimeError:  # says so for every tensor
+        facts = {key: header.config[key] for key in ("channels", "blocks") if key in header.config}
+        raise ConfigError(f"fit.start: {name} is another network ({facts}); set `network:` to it") from None
 
 
 def _freeze(network: Fcos, blocks: int) -> None:

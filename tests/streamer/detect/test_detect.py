@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from streamer import detect
-from streamer.config import COCO, DetectConfig
+from streamer.config import COCO, STREET, DetectConfig
 from streamer.errors import ConfigError, ModelError
 from streamer.frame import Detections
 from tests.streamer.detect import onnx_file
@@ -23,38 +23,13 @@ def network(path: Path) -> Path:
     return onnx_file.constant(path, np.zeros((1, 84, 85), np.float32), (1, 3, 64, 64))
 
 
-def test_bundled_is_the_file_in_the_folder_that_the_environment_names(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = network(tmp_path / "yolox_nano.onnx")
-    monkeypatch.setenv("STREAMER_MODELS", str(tmp_path))
-    assert detect.bundled_path() == path
-    assert load(DetectConfig()).name == "yolox_nano.onnx"
-
-
-@pytest.mark.parametrize("value", [None, ""])
-def test_bundled_without_the_variable_says_where_to_put_the_file(
-    value: str | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("STREAMER_MODELS", raising=False)
-    if value is not None:
-        monkeypatch.setenv("STREAMER_MODELS", value)
-    with pytest.raises(ModelError) as raised:
-        load(DetectConfig())
-    assert str(raised.value) == (
-        "detect.model: bundled: put yolox_nano.onnx into a folder and set $STREAMER_MODELS to that folder, "
-        "or name a torchvision detector or an .onnx file"
-    )
-
-
-def test_bundled_without_the_file_says_where_to_put_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("STREAMER_MODELS", str(tmp_path))
-    with pytest.raises(ModelError) as raised:
-        load(DetectConfig())
-    assert str(raised.value).startswith(f"detect.model: bundled: {tmp_path / 'yolox_nano.onnx'} is not there")
-    assert "\n" not in str(raised.value)
+def test_bundled_is_our_own_detector_in_the_package_and_small() -> None:
+    assert detect.bundled_path().parent.parent.name == "models"
+    assert detect.bundled_path().stat().st_size < 10e6
+    detector = load(DetectConfig())
+    assert detector.name == "street.safetensors"
+    (found,) = detector.detect([torch.zeros(72, 128, 3, dtype=torch.uint8)])
+    assert set(found.labels) <= set(STREET)
 
 
 def test_a_path_that_ends_in_onnx_is_that_file(tmp_path: Path) -> None:

@@ -15,13 +15,15 @@ import yaml
 from streamer import coco, detect, modelfile
 from streamer.coco import Labelled
 from streamer.config import DetectConfig
-from streamer.errors import ModelError
+from streamer.detect import bundled_path
+from streamer.errors import ConfigError, ModelError
 from streamer.frame import Detections
+from streamer.modelfile import Header
 from streamer.nets.fcos import Fcos, Options
 from tests.trainer.scenes import command, install
 from trainer.detector import config, fit
 from trainer.detector.config import ViewConfig
-from trainer.detector.fit import _Training, load_backbone
+from trainer.detector.fit import _Training, load_backbone, load_start
 from trainer.detector.samples import Sample, Samples, collate
 
 FACTS: dict[str, Any] = {
@@ -180,7 +182,7 @@ def test_the_network_learns_one_batch_by_heart(tmp_path: Path) -> None:
     settings = config.parse(
         {**FACTS, "fit": {"batch": 2, "steps": 60, "rate": 0.01, "ema": 0.5}, "labels": {"threshold": 0.5}}
     )
-    view = ViewConfig(zoom=[1.0, 1.0], stretch=0.0, mosaic=0.0, colour=0.0)
+    view = ViewConfig(zoom=[1.0, 1.0], stretch=0.0, mosaic=0.0, colour=0.0, grey=0.0, soft=0.0)
     made = Samples(samples, settings.network.classes, (64, 96), 0.5, view, seed=0)
     pictures, objects = collate([made[0], made[1]])
     torch.manual_seed(0)
@@ -208,6 +210,34 @@ def test_another_networks_weights_are_no_backbone(tmp_path: Path) -> None:
     torch.save(torchvision.models.resnet18().state_dict(), tmp_path / "r.pth")
     with pytest.raises(ModelError, match="does not fit MobileNetV2"):
         load_backbone(Fcos(Options()), tmp_path / "r.pth")
+
+
+def test_a_run_may_go_on_from_a_detector_that_is_there(tmp_path: Path) -> None:
+    options = Options(height=64, width=96, channels=8, blocks=1)
+    torch.manual_seed(1)
+    before = Fcos(options)
+    header = Header(network="fcos", config=options.model_dump(mode="json"), task="detect")
+    modelfile.save(tmp_path / "before.safetensors", before, header, half=False)
+    network = Fcos(options)
+    load_start(network, str(tmp_path / "before.safetensors"))
+    assert all(torch.equal(own, before.state_dict()[name]) for name, own in network.state_dict().items())
+    with pytest.raises(ConfigError, match=r"is another network .*'channels': 8"):
+        load_start(Fcos(Options(channels=16)), str(tmp_path / "before.safetensors"))
+    with pytest.raises(ConfigError, match=r"finds person, bicycle, .* but network.classes asks for car"):
+        load_start(Fcos(Options(classes=("car",))), str(tmp_path / "before.safetensors"))
+    with pytest.raises(ModelError, match="no such model file"):
+        load_start(network, str(tmp_path / "none.safetensors"))
+
+
+def test_a_configuration_starts_its_run_from_the_bundled_detector(work: Path) -> None:
+    bundled = modelfile.load_detector(bundled_path())[1].config
+    outcome = command("fit", configuration(network=bundled, fit={"start": "bundled", "rate": 1e-9}))
+    assert outcome.code == 0, outcome.err
+    found, before = weights(work / "runs/mine"), modelfile.load_detector(bundled_path())[0].state_dict()
+    # the rate is next to nothing: what is there is what it started from, in 16 bits
+    assert all(
+        torch.allclose(found[name], before[name], atol=1e-2) for name in found if found[name].ndim == 4
+    )
 
 
 def test_the_rate_rises_then_falls_to_zero() -> None:
