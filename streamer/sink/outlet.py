@@ -73,6 +73,8 @@ class Outlet:
             except BaseException:  # those that have started must not wait for ever
                 self.finish(End(name))
                 self.join()
+                if self._log is not None:  # nobody counts down for the thread that never was
+                    self._log.close()
                 raise
 
     def deliver(self, result: Result) -> None:
