@@ -54,10 +54,10 @@ FACE = "face"
 CLASSES = (*COCO, FACE)
 """All names of classes."""
 
-HIDE_THRESHOLD = 0.15
+HIDE_THRESHOLD = 0.2
 """Chosen with benchmarks/leak.py on clips that the README's table does not report on."""
 
-FAINT = 0.25
+FAINT = 0.5
 """Share of the score that hides from which on a detection goes on with a track, though it begins none."""
 
 LOOKAHEAD = 0.5

@@ -37,10 +37,6 @@ class ViewConfig(Section):
     """Share of the pictures that are put together of four frames."""
     colour: float = Field(default=0.4, ge=0.0, le=1.0)
     """Largest change of contrast and colour, as the logarithm of the factor."""
-    grey: float = Field(default=0.1, ge=0.0, le=1.0)
-    """Share of the pictures that are grey, as cameras see at night."""
-    soft: float = Field(default=0.2, ge=0.0, le=1.0)
-    """Share of the pictures that lost detail, as by a poor lens or strong compression."""
 
     @field_validator("zoom")
     @classmethod

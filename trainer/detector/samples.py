@@ -86,10 +86,6 @@ class Samples(Dataset[tuple[Tensor, Objects]]):
             if x1 > x0 and y1 > y0
         ]
         picture = _colour(canvas, self._view.colour, random)
-        if random.random() < self._view.soft:
-            picture = _soften(picture, random)
-        if random.random() < self._view.grey:
-            picture = np.repeat(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
         boxes = np.concatenate([each.boxes for each in found])
         classes = np.concatenate([each.classes for each in found])
         doubtful = np.concatenate([each.doubtful for each in found])
@@ -176,15 +172,6 @@ def _colour(picture: Image, amount: float, random: np.random.Generator) -> Image
     table = (np.arange(256)[:, None] - 128) * factor + 128 + offset
     shades = np.clip(np.round(table), 0, 255).astype(np.uint8)
     return np.asarray(cv2.LUT(picture, shades[:, None]), np.uint8)
-
-
-def _soften(picture: Image, random: np.random.Generator) -> Image:
-    """Take fine detail out of a picture, and leave the traces of compression in it."""
-    height, width = picture.shape[:2]
-    scale = random.uniform(0.5, 1.0)
-    small = cv2.resize(picture, (round(scale * width), round(scale * height)), interpolation=cv2.INTER_AREA)
-    _, coded = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, int(random.integers(25, 90))])
-    return np.asarray(cv2.resize(cv2.imdecode(coded, cv2.IMREAD_COLOR), (width, height)), np.uint8)
 
 
 def collate(items: Sequence[tuple[Tensor, Objects]]) -> tuple[Tensor, list[Objects]]:

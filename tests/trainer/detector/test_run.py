@@ -182,7 +182,7 @@ def test_the_network_learns_one_batch_by_heart(tmp_path: Path) -> None:
     settings = config.parse(
         {**FACTS, "fit": {"batch": 2, "steps": 60, "rate": 0.01, "ema": 0.5}, "labels": {"threshold": 0.5}}
     )
-    view = ViewConfig(zoom=[1.0, 1.0], stretch=0.0, mosaic=0.0, colour=0.0, grey=0.0, soft=0.0)
+    view = ViewConfig(zoom=[1.0, 1.0], stretch=0.0, mosaic=0.0, colour=0.0)
     made = Samples(samples, settings.network.classes, (64, 96), 0.5, view, seed=0)
     pictures, objects = collate([made[0], made[1]])
     torch.manual_seed(0)

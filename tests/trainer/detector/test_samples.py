@@ -27,7 +27,7 @@ def sample(tmp_path: Path) -> Sample:
 
 
 def samples(sample: Sample, **view: float | list[float]) -> Samples:
-    plain = {"zoom": [1.0, 1.0], "stretch": 0.0, "mosaic": 0.0, "colour": 0.0, "grey": 0.0, "soft": 0.0}
+    plain = {"zoom": [1.0, 1.0], "stretch": 0.0, "mosaic": 0.0, "colour": 0.0}
     return Samples([sample], ("person", "car"), SIZE, 0.5, ViewConfig.model_validate({**plain, **view}), 3)
 
 
@@ -80,16 +80,3 @@ def test_pictures_are_stacked_and_objects_listed(sample: Sample) -> None:
     pictures, objects = collate([samples(sample)[index] for index in range(3)])
     assert pictures.shape == (3, 3, *SIZE)
     assert len(objects) == 3
-
-
-def test_grey_pictures_are_grey_and_soft_ones_have_lost_detail(sample: Sample) -> None:
-    coloured = np.random.default_rng(0).integers(0, 256, (120, 160, 3), np.uint8)
-    cv2.imwrite(str(sample.path), coloured)
-    plain, objects = samples(sample)[0]
-    grey, same = samples(sample, grey=1.0)[0]
-    soft, _ = samples(sample, soft=1.0)[0]
-    assert torch.equal(grey[0], grey[1])
-    assert torch.equal(grey[1], grey[2])
-    assert not torch.equal(plain[0], plain[1])
-    assert soft.float().std() < 0.9 * plain.float().std()
-    assert torch.equal(objects.boxes, same.boxes)
