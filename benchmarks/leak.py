@@ -185,11 +185,10 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     looks = [(tiles, engine) for tiles in given.tiles.split(",") for engine in given.engines.split(",")]
     for tiles, engine in looks:
-        detector = Pass.single(
-            DetectConfig.model_validate({"model": given.model, "engine": engine, "tiles": tiles})
-        )
+        config = DetectConfig.model_validate({"model": given.model, "engine": engine, "tiles": tiles})
+        detector = Pass.single(config)
         clips = [look(clip, teacher, detector, given.cache) for clip in given.clips]
-        pace = cost(detector, given.clips[0])
+        pace = cost(Pass.single(config, config.seeks_from), given.clips[0])
         for threshold in thresholds:
             count = Count()
             for seen in clips:

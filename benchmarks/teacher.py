@@ -54,10 +54,10 @@ class Pass:
     """What its findings depend on."""
 
     @classmethod
-    def single(cls, config: DetectConfig) -> Pass:
-        """A detector as a run would use it."""
-        detector = detect.load(config, torch.device("cpu"), classes=STREET, threshold=LEAST)
-        identity = f"{_content(config)} {detector.engine} {config.tiles} {LEAST}"
+    def single(cls, config: DetectConfig, threshold: float = LEAST) -> Pass:
+        """A detector as a run would use it, but for the least score."""
+        detector = detect.load(config, torch.device("cpu"), classes=STREET, threshold=threshold)
+        identity = f"{_content(config)} {detector.engine} {config.tiles} {threshold}"
         return cls(detector.name, detector.engine, lambda image: detector.detect([image])[0], identity)
 
     @classmethod
