@@ -325,6 +325,11 @@ def test_what_zones_left_showing_was_not_hidden() -> None:
     assert command("export", "out", "labels.json", "-q").code == 0
     facts = json.loads(Path("labels.json").read_text("utf-8"))
     assert (len(facts["images"]), facts["annotations"]) == (FRAMES, [])
+    config = write_config(json.dumps({"cameras": zoned}))
+    for tracks in ("recompute", "keep"):
+        arguments = ("--detections", "out", "--output", tracks, "--tracks", tracks, "-q")
+        assert command("render", config, *arguments).code == 0
+        assert Path(tracks, "yard/detections.jsonl").read_bytes() == path.read_bytes()
     # it has the score to be hidden, where it counts
     for number, image in enumerate(blurred("out", "keep", blur={"method": "solid"})):
         assert (image[inside(number)] == GREY).all()
