@@ -43,7 +43,7 @@ def open(
         duration: seconds after which the run ends by itself.
         detections: what an earlier run has found, instead of a detector: its folder of outputs, a camera's
             ``detections.jsonl``, or a COCO JSON file.
-        tracks: of ``detections``: ``recompute`` follows objects anew, ``keep`` hides exactly what was hidden.
+        tracks: of ``detections``: ``recompute`` follows objects anew, ``keep`` hides what was hidden.
         directory: instead of the configuration's ``output.directory``, of all cameras.
 
     Returns:

@@ -15,6 +15,7 @@ from streamer.channel import Channel, Credits, Intake, Stop, Worker
 from streamer.config import CameraConfig
 from streamer.errors import one_line
 from streamer.frame import AudioPacket, Dropped, End, Frame, Metrics, Result
+from streamer.record import Sought
 from streamer.sink.outlet import Outlet
 
 logger = logging.getLogger(__name__)
@@ -85,6 +86,7 @@ class Camera:
         intake: Intake,
         results: Channel[Result | Done],
         most_in_flight: int,
+        sought: Sought | None,
     ) -> None:
         """Open the outputs; ``start`` begins to read.
 
@@ -94,6 +96,7 @@ class Camera:
             intake: takes its frames and markers, and at last one ``End``.
             results: takes what is written, and at last one ``Done``.
             most_in_flight: number of credits; of a live camera ``LIVE_CREDITS`` at most.
+            sought: what can be among its detections, for the log; None where nobody knows.
         """
         self.name = name
         self.config = config
@@ -113,7 +116,7 @@ class Camera:
         self._left_over: tuple[AudioPacket, ...] = ()
         self._dropped_said_at = 0.0
         self._dropped_since = 0
-        self.outlet = Outlet(name, config, self._written, self._lost, self.fail, self._closed)
+        self.outlet = Outlet(name, config, sought, self._written, self._lost, self.fail, self._closed)
         self._reader: Worker | None = None
 
     def start(self) -> None:

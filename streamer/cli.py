@@ -78,7 +78,7 @@ def render(
     ],
     tracks: Annotated[
         Literal["recompute", "keep"],
-        typer.Option(help="Follow objects anew, or hide exactly what the file says was hidden."),
+        typer.Option(help="Follow objects anew, or hide what the file says was hidden."),
     ] = "recompute",
     output: Annotated[
         str | None, typer.Option(help="Folder to write to, instead of the configuration's.")

@@ -10,7 +10,6 @@ https://cocodataset.org/#format-data
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ import numpy as np
 from streamer.config import CLASSES
 from streamer.errors import ConfigError
 from streamer.frame import Detections
+from streamer.plain import real
 from streamer.sink.replace import replace
 
 
@@ -93,10 +93,14 @@ def load(path: Path) -> tuple[list[Labelled], dict[str, Any]]:
         raise ConfigError(
             f"{path}: line {error.lineno}, column {error.colno}: no JSON: {error.msg}"
         ) from None
+    except (ValueError, RecursionError):
+        raise ConfigError(f"{path}: no JSON: a number of too many digits, or lists too deep") from None
     try:
         return _images(facts)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
+    except RecursionError:  # in what an error was about to show
+        raise ConfigError(f"{path}: lists too deep where none are expected") from None
 
 
 def _images(facts: Any) -> tuple[list[Labelled], dict[str, Any]]:
@@ -120,7 +124,7 @@ def _images(facts: Any) -> tuple[list[Labelled], dict[str, Any]]:
             raise ConfigError(f"{where}.category_id: there is no category {category}")
         box = _box(entry, where, *sizes[image][1:])
         score = entry.get("score", 1.0)
-        if not _real(score) or not 0.0 <= score <= 1.0:
+        if not real(score) or not 0.0 <= score <= 1.0:
             raise ConfigError(f"{where}.score: expected a number from 0 to 1, found {score!r}")
         boxes[image].append((box, float(score), names[category]))
     found = [Labelled(*sizes[number], objects=_objects(boxes[number])) for number in sizes]
@@ -154,7 +158,7 @@ def _entries(facts: Mapping[str, Any], key: str) -> Iterable[tuple[str, dict[str
 
 def _number(entry: Mapping[str, Any], key: str, where: str, least: int = 0) -> int:
     value = entry.get(key)
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 2**63:
         raise ConfigError(f"{where}.{key}: expected a whole number from {least} on, found {value!r}")
     return value
 
@@ -166,14 +170,10 @@ def _text(entry: Mapping[str, Any], key: str, where: str) -> str:
     return value
 
 
-def _real(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
 def _box(entry: Mapping[str, Any], where: str, width: int, height: int) -> list[float]:
     """Return x0, y0, x1, y1, clipped to the image."""
     box = entry.get("bbox")
-    if not isinstance(box, list) or len(box) != 4 or not all(_real(value) for value in box):
+    if not isinstance(box, list) or len(box) != 4 or not all(real(value) for value in box):
         raise ConfigError(f"{where}.bbox: expected [x, y, width, height] in pixels, found {box!r}")
     x, y, w, h = box
     corners = [max(0.0, x), max(0.0, y), min(float(width), x + w), min(float(height), y + h)]

@@ -28,12 +28,15 @@ def export(path: Path, target: Path, *, overwrite: bool = False) -> None:
         overwrite: replace an existing one.
 
     Raises:
-        ConfigError: there are no detections, a line is wrong, or the file is there already.
+        ConfigError: there are no detections, a line is wrong, or the file is there already or is theirs.
         SinkError: it cannot be written.
     """
     if os.path.lexists(target) and not overwrite:
         raise ConfigError(f"{target} exists already: use --overwrite, or name another file")
     files = _files(path)
+    for file in files.values():
+        if target.exists() and target.samefile(file):
+            raise ConfigError(f"{target} is what the detections are read from: name another file")
     images = [image for camera, file in files.items() for image in _images(camera, file)]
     coco.save(target, images, {"description": f"detections of {', '.join(files)}, by streamer export"})
     logger.info("%s: %d images, %d objects", target, len(images), sum(len(each.objects) for each in images))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from streamer.boxes import rounded
 from streamer.config import CLASSES
 from streamer.errors import ConfigError
 from streamer.frame import Detections
+from streamer.plain import real, short
 from streamer.record import VERSION, Record, Sought, as_logged
 
 logger = logging.getLogger(__name__)
@@ -71,21 +71,21 @@ def parse(line: bytes) -> Record:
         where = f" at column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
         raise ConfigError(f"is no JSON{where}: {reason}") from ValueError(str(error))
     if not isinstance(facts, dict):
-        raise ConfigError(f"expected keys and values in braces, found {_short(facts)}")
+        raise ConfigError(f"expected keys and values in braces, found {short(facts)}")
     version = facts.get("version", VERSION)
     if version != VERSION:
-        raise ConfigError(f"version: is {_short(version)}, and this program reads {VERSION}")
+        raise ConfigError(f"version: is {short(version)}, and this program reads {VERSION}")
     looked = _flag(facts, "looked", True)
     objects = _Entries(facts, "objects", required=True)
     also = _Entries(facts, "also")
     carried = _Entries(facts, "carried")
     found = objects.detections(looked=looked, then=also)
-    hidden = np.array([True] * len(objects.boxes) + [track >= 0 for track in also.tracks], bool)
+    hidden = np.array([True] * len(objects.boxes) + also.hidden, bool)
     order = np.argsort(-found.scores, kind="stable")  # as ``as_logged`` sorts
     said = carried.detections()
     failure = facts.get("failure")
     if failure is not None and (not isinstance(failure, str) or not failure):
-        raise ConfigError(f"failure: expected a text, found {_short(failure)}")
+        raise ConfigError(f"failure: expected a text, found {short(failure)}")
     return Record(
         frame=_whole(facts, "frame", 0),
         time_s=_time(facts),
@@ -107,12 +107,13 @@ class _Entries:
         self.scores: list[float] = []
         self.labels: list[str] = []
         self.tracks: list[int] = []
+        self.hidden: list[bool] = []
         entries = facts.get(key, None if required else [])
         if not isinstance(entries, list):
             raise ConfigError(
                 f"{key}: is missing"
                 if key not in facts
-                else f"{key}: expected a list, found {_short(entries)}"
+                else f"{key}: expected a list, found {short(entries)}"
             )
         for number, entry in enumerate(entries, 1):
             try:
@@ -123,22 +124,23 @@ class _Entries:
 
     def _add(self, entry: Any) -> None:
         if not isinstance(entry, dict):
-            raise ConfigError(f"expected keys and values in braces, found {_short(entry)}")
+            raise ConfigError(f"expected keys and values in braces, found {short(entry)}")
         self.boxes.append(_box(entry))
         label = entry.get("class")
         if label not in CLASSES:
             raise ConfigError(
-                f"class is {_short(label)}, expected one of COCO's names, such as person or car"
+                f"class is {short(label)}, expected one of COCO's names, such as person or car"
                 if "class" in entry
                 else "class is missing"
             )
         self.labels.append(label)
         score = entry.get("score", 1.0)
-        if not _real(score) or not 0.0 <= score <= 1.0:
-            raise ConfigError(f"score is {_short(score)}, expected a number from 0 to 1")
+        if not real(score) or not 0.0 <= score <= 1.0:
+            raise ConfigError(f"score is {short(score)}, expected a number from 0 to 1")
         self.scores.append(round(float(score), 4))
         track = entry.get("track")
         self.tracks.append(-1 if track is None else _whole(entry, "track", 0))
+        self.hidden.append(_flag(entry, "hidden", track is not None))
 
     def detections(self, *, looked: bool = True, then: _Entries | None = None) -> Detections:
         parts = [self] if then is None else [self, then]
@@ -155,13 +157,13 @@ def _box(entry: Mapping[str, Any]) -> list[float]:
     box = entry.get("box")
     if not isinstance(box, list):
         raise ConfigError(
-            f"box is {_short(box)}, expected [x0, y0, x1, y1]" if "box" in entry else "box is missing"
+            f"box is {short(box)}, expected [x0, y0, x1, y1]" if "box" in entry else "box is missing"
         )
     if len(box) != 4:
         raise ConfigError(f"box has {len(box)} numbers, expected x0, y0, x1, y1")
     for edge in box:
-        if not _real(edge) or abs(edge) > FURTHEST:
-            raise ConfigError(f"box has {_short(edge)}, expected a number of pixels")
+        if not real(edge) or abs(edge) > FURTHEST:
+            raise ConfigError(f"box has {short(edge)}, expected a number of pixels")
     if box[2] < box[0] or box[3] < box[1]:
         raise ConfigError(f"box {box} ends before it starts, expected x0, y0, x1, y1")
     return [float(edge) for edge in box]
@@ -169,8 +171,8 @@ def _box(entry: Mapping[str, Any]) -> list[float]:
 
 def _time(facts: Mapping[str, Any]) -> float | None:
     time = facts.get("time_s")
-    if time is not None and not _real(time):
-        raise ConfigError(f"time_s: expected a number of seconds, found {_short(time)}")
+    if time is not None and not real(time):
+        raise ConfigError(f"time_s: expected a number of seconds, found {short(time)}")
     return time
 
 
@@ -179,7 +181,7 @@ def _size(facts: Mapping[str, Any]) -> tuple[int, int] | None:
     if size is None:
         return None
     if not isinstance(size, list) or len(size) != 2:
-        raise ConfigError(f"size: expected [width, height] in pixels, found {_short(size)}")
+        raise ConfigError(f"size: expected [width, height] in pixels, found {short(size)}")
     width, height = (_whole({"size": side}, "size", 1) for side in size)
     return width, height
 
@@ -190,34 +192,24 @@ def _sought(facts: Mapping[str, Any]) -> Sought | None:
         return None
     classes = sought.get("classes") if isinstance(sought, dict) else None
     score = sought.get("score") if isinstance(sought, dict) else None
-    if not isinstance(classes, list) or not all(name in CLASSES for name in classes) or not _real(score):
-        raise ConfigError(f"sought: expected classes and a score, found {_short(sought)}")
-    return Sought(tuple(classes), score)
+    if not isinstance(classes, list) or not all(name in CLASSES for name in classes) or not real(score):
+        raise ConfigError(f"sought: expected classes and a score, found {short(sought)}")
+    scores = sought.get("scores", {})
+    if not isinstance(scores, dict) or not all(real(each) for each in scores.values()):
+        raise ConfigError(f"sought: expected scores by class, found {short(scores)}")
+    return Sought({name: scores.get(name, score) for name in classes})
 
 
 def _flag(facts: Mapping[str, Any], key: str, default: bool) -> bool:
     value = facts.get(key, default)
     if not isinstance(value, bool):
-        raise ConfigError(f"{key}: expected true or false, found {_short(value)}")
+        raise ConfigError(f"{key}: expected true or false, found {short(value)}")
     return value
 
 
 def _whole(facts: Mapping[str, Any], key: str, least: int) -> int:
     value = facts.get(key)
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 2**63:
-        found = f"found {_short(value)}" if key in facts else "it is missing"
+        found = f"found {short(value)}" if key in facts else "it is missing"
         raise ConfigError(f"{key}: expected a whole number from {least} on, {found}")
     return value
-
-
-def _real(value: object) -> TypeGuard[float]:
-    try:
-        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    except OverflowError:
-        return False
-
-
-def _short(value: Any) -> str:
-    """Return a value as JSON has it, cut where it is long."""
-    text = json.dumps(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -26,6 +26,7 @@ from streamer.detect.stage import stage as detect_stage
 from streamer.device import resolve
 from streamer.errors import ConfigError, StageError, StreamerError
 from streamer.frame import Batch, Dropped, End, Frame, Marker, Result
+from streamer.record import Sought
 from streamer.recordings import Recordings, Tracks
 from streamer.restore import Restorer
 from streamer.sink import check_outputs, clear_outputs, write_summary
@@ -67,10 +68,10 @@ def assemble(
     """
     cameras = config.cameras
     settings = {c: cameras[c].detect for c in cameras}
+    scenes = _named("cut", cut.stage(frames))
     if isinstance(detector, Recordings):
-        detected = _named("read detections", render.stage(frames, detector, device, settings))
+        detected = _named("read detections", render.stage(scenes, detector, device, settings))
     else:
-        scenes = _named("cut", cut.stage(frames))
         detected = _named("detect", detect_stage(scenes, detector, device, settings))
     tracked = noted = _named("note", note.stage(detected))
     if not (isinstance(detector, Recordings) and detector.tracks is Tracks.KEEP):
@@ -159,9 +160,11 @@ class Run:
             clear_outputs(folder)
         self._started_at = time.monotonic()
         in_flight = frames_in_flight(len(self.config.cameras), self.detector.batch_size)
+        recorded = self.detector.cameras if isinstance(self.detector, Recordings) else None
         try:
             for name, camera in self.config.cameras.items():
-                self.cameras[name] = Camera(name, camera, self.intake, self._results, in_flight)
+                sought = Sought.by(camera.detect) if recorded is None else recorded[name].sought
+                self.cameras[name] = Camera(name, camera, self.intake, self._results, in_flight, sought)
             for opened in self.cameras.values():
                 opened.start()
             self._device_thread = Worker("device", self._serve, self._fail)

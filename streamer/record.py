@@ -29,15 +29,24 @@ _NO_CARRIED = replace(Detections.none(), tracks=np.zeros(0, np.int64), carried=n
 class Sought:
     """What the detector was asked for: nothing else can be in the file."""
 
-    classes: tuple[str, ...]
-    """COCO names."""
-    score: float
-    """The least."""
+    scores: Mapping[str, float]
+    """The least, by class."""
 
     @classmethod
     def by(cls, config: DetectConfig) -> Sought:
-        """What a camera's settings ask for; of several detectors, the score from which on none left any."""
-        return cls(config.sought, max(each.seeks_from for each in config.detectors))
+        """What a camera's settings ask for."""
+        return cls({label: config.seek_threshold_of(label) for label in config.sought})
+
+    def within(self, other: Sought) -> Sought:
+        """What is left of this where only the other can be had."""
+        shared = (label for label in self.scores if label in other.scores)
+        return Sought({label: max(self.scores[label], other.scores[label]) for label in shared})
+
+    def entry(self) -> dict[str, Any]:
+        """Return it as a line has it; scores by class only where they differ."""
+        scores = {label: round(score, 4) for label, score in self.scores.items()}
+        said: dict[str, Any] = {"classes": list(scores), "score": max(scores.values(), default=0.0)}
+        return {**said, "scores": scores} if len(set(scores.values())) > 1 else said
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +60,7 @@ class Record:
     found: Detections
     """What was seen, best score first; with a track of -1 where there is none."""
     hidden: NDArray[np.bool_]
-    """bool ``[N]``: which of ``found`` were hidden: objects, and what else has a track."""
+    """bool ``[N]``: which of ``found`` were hidden: objects, and what else is said to be."""
     carried: Detections = _NO_CARRIED
     """What tracks said on top."""
     failure: str | None = None
@@ -85,8 +94,9 @@ def compose(
     line: dict[str, Any] = {"frame": result.index, "time_s": round(result.time_s, 6), "objects": objects}
     carried = np.zeros(len(detections), bool) if detections.carried is None else detections.carried
     found = detections.keep(~carried) if result.sighting is None else result.sighting.found
+    hidden = _entries(detections.keep(~carried))
     if also := [entry for entry in _entries(found) if entry not in objects]:
-        line["also"] = [_without(entry, "track") if entry["track"] is None else entry for entry in also]
+        line["also"] = [_other(entry, entry in hidden) for entry in also]
     if carried.any():
         line["carried"] = [_without(entry, "score") for entry in _entries(detections.keep(carried))]
     if not detections.looked:
@@ -98,7 +108,7 @@ def compose(
     if size is not None:
         line["size"] = list(size)
     if sought is not None:
-        line["sought"] = {"classes": list(sought.classes), "score": round(sought.score, 4)}
+        line["sought"] = sought.entry()
         line["version"] = VERSION
     return json.dumps(line, separators=(",", ":"))
 
@@ -116,6 +126,13 @@ def _entries(found: Detections) -> list[dict[str, Any]]:
             found.boxes.tolist(), found.labels, found.scores.tolist(), tracks, strict=True
         )
     ]
+
+
+def _other(entry: Mapping[str, Any], hidden: bool) -> dict[str, Any]:
+    """Return what was seen but is no object; one with a track was hidden where nothing else is said."""
+    tracked = entry["track"] is not None
+    said = dict(entry) if tracked else _without(entry, "track")
+    return said if hidden is tracked else {**said, "hidden": hidden}
 
 
 def _without(entry: Mapping[str, Any], key: str) -> dict[str, Any]:

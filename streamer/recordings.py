@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -15,6 +17,8 @@ from streamer.address import mask
 from streamer.config import CameraConfig, Config, DetectConfig
 from streamer.errors import ConfigError, SourceError
 from streamer.record import Record, Sought, as_logged
+
+logger = logging.getLogger(__name__)
 
 FILE = "detections.jsonl"
 """In a camera's folder of outputs."""
@@ -29,7 +33,7 @@ class Tracks(Enum):
     RECOMPUTE = "recompute"
     """Objects are followed anew, by the configuration's thresholds, look-ahead and hold."""
     KEEP = "keep"
-    """What the file says was hidden is hidden, and nothing else."""
+    """What the file says was hidden is hidden, and what else has the score for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,8 @@ class Recording:
     """The file that it is read from."""
     records: Iterable[Record] | None = None
     """What is in it, where all of it was read; None where its lines are read as frames come."""
+    sought: Sought | None = None
+    """What can be among the detections that come of it; None where nobody knows."""
 
     def read(self, *, quiet: bool = False) -> Iterator[Record]:
         """Yield its records from the first one on; errors and ``quiet`` as in ``lines.read``."""
@@ -83,10 +89,15 @@ class Recordings:
         for name, camera in config.cameras.items():
             if source.is_live(camera.source):
                 raise ConfigError(f"cameras.{name}.source: is live: name the footage that was detected in")
-        cameras = _find(path, list(config.cameras))
-        for name, recording in cameras.items():
-            _check(recording, name, config.cameras[name], tracks)
-        return cls(path, tracks, cameras)
+        found = _find(path, list(config.cameras))
+        return cls(
+            path,
+            tracks,
+            {
+                name: replace(each, sought=_check(each, name, config.cameras[name], tracks))
+                for name, each in found.items()
+            },
+        )
 
 
 def _find(path: Path, names: Sequence[str]) -> dict[str, Recording]:
@@ -135,13 +146,19 @@ def _from_coco(path: Path, names: Sequence[str]) -> dict[str, Recording]:
     }
 
 
-def _check(recording: Recording, name: str, camera: CameraConfig, tracks: Tracks) -> None:
+def _check(recording: Recording, name: str, camera: CameraConfig, tracks: Tracks) -> Sought | None:
     """Go through a recording once, so that nothing is written before all of it is known to be right.
+
+    Returns:
+        What can be among the detections that come of it: what was sought there, and when they are followed
+        anew also is now.
 
     Raises:
         ConfigError: it is wrong, or not of this camera's footage.
     """
     sized: Record | None = None
+    sought: Sought | None = None
+    unnamed: Counter[str] = Counter()
     count = 0
     for each in recording.read():
         count += 1
@@ -149,10 +166,21 @@ def _check(recording: Recording, name: str, camera: CameraConfig, tracks: Tracks
             sized = each
         if each.sought is not None:
             _check_sought(each.sought, recording.path, camera.detect, tracks)
+            sought = each.sought if sought is None else sought.within(each.sought)
+        hidden = [label for label, was in zip(each.found.labels, each.hidden, strict=True) if was]
+        named = camera.detect.sought
+        unnamed.update(label for label in (*hidden, *each.carried.labels) if label not in named)
     if count == 0:
         raise ConfigError(f"{recording.path}: holds no frame")
-    if sized is None:
-        return
+    if sized is not None:
+        _check_size(sized, recording.path, name, camera)
+    _tell_of(unnamed, recording.path, tracks)
+    if sought is None or tracks is Tracks.KEEP:
+        return sought
+    return Sought.by(camera.detect).within(sought)
+
+
+def _check_size(sized: Record, path: Path, name: str, camera: CameraConfig) -> None:
     try:
         stream = source.probe(camera)
     except SourceError:
@@ -160,21 +188,38 @@ def _check(recording: Recording, name: str, camera: CameraConfig, tracks: Tracks
     if sized.size != (stream.width, stream.height):
         width, height = sized.size or (0, 0)
         raise ConfigError(
-            f"{recording.path}: is of pictures of {width}x{height}, and those of cameras.{name}.source "
+            f"{path}: is of pictures of {width}x{height}, and those of cameras.{name}.source "
             f"({mask(camera.source)}) have {stream.width}x{stream.height}"
         )
 
 
 def _check_sought(sought: Sought, path: Path, config: DetectConfig, tracks: Tracks) -> None:
-    unknown = [label for label in config.sought if label not in sought.classes]
+    unknown = [label for label in config.sought if label not in sought.scores]
     if unknown:
         raise ConfigError(
-            f"{path}: nobody looked for {', '.join(unknown)} there, only for {', '.join(sought.classes)}: "
+            f"{path}: nobody looked for {', '.join(unknown)} there, only for {', '.join(sought.scores)}: "
             "change detect.classes, or run the detector"
         )
-    least = min(each.hides_from for each in config.detectors)
-    if tracks is Tracks.RECOMPUTE and least < sought.score:
-        raise ConfigError(
-            f"{path}: holds scores from {sought.score:g} on, and detect.hide_threshold is "
-            f"{least:g}: raise it, or run the detector"
-        )
+    for label in config.sought if tracks is Tracks.RECOMPUTE else ():
+        least, score = config.hide_threshold_of(label), sought.scores[label]
+        if least < score:
+            raise ConfigError(
+                f"{path}: holds scores of {label} from {score:g} on, and detect.hide_threshold is "
+                f"{least:g}: raise it, or run the detector"
+            )
+
+
+def _tell_of(unnamed: Mapping[str, int], path: Path, tracks: Tracks) -> None:
+    """Tell of objects that were hidden, of classes that are not to be hidden now.
+
+    Raises:
+        ConfigError: there are some, and all that was hidden is to be.
+    """
+    for label, count in unnamed.items():
+        objects = f"{count} objects of class {label} are" if count > 1 else f"an object of class {label} is"
+        if tracks is Tracks.KEEP:
+            raise ConfigError(
+                f"{path}: {objects} hidden there, and detect.classes does not name it: name it, or follow "
+                "objects anew (recompute)"
+            )
+        logger.warning("%s: %s not hidden: detect.classes does not name it", path, objects)

@@ -97,8 +97,8 @@ def _detected(
     sighting = Sighting(said.found)
     if tracks is Tracks.RECOMPUTE:
         return Detected(frame, image, select(said.found, config), failure, sighting)
+    # what was hidden stays hidden, whatever its class; what else scores enough to be hidden is, too
+    named = np.array([label in config.sought for label in said.found.labels], bool)
     least = np.array([config.hide_threshold_of(label) for label in said.found.labels], np.float32)
-    kept = said.found.keep(said.hidden | (said.found.scores >= least))
-    everything = kept.and_carried(said.carried)
-    named = np.array([label in config.sought for label in everything.labels], bool)
-    return Detected(frame, image, everything.keep(named), failure, sighting)
+    kept = said.found.keep(said.hidden | (named & (said.found.scores >= least)))
+    return Detected(frame, image, kept.and_carried(said.carried), failure, sighting)

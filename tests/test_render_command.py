@@ -90,13 +90,17 @@ def inside(number: int) -> tuple[slice, slice]:
     return slice(round(y0) + 1, round(y1) - 1), slice(round(x0) + 1, round(x1) - 1)
 
 
+def cut() -> list[Image]:
+    """Pictures of a clip with a scene cut at number 20."""
+    return [footage.picture(n) if n < 20 else 255 - footage.picture(n)[::-1] for n in range(30)]
+
+
 @pytest.mark.parametrize("tracks", ["recompute", "keep"])
 def test_the_same_settings_give_the_same_files_again_without_a_detector(
     tracks: str, detector: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     detector.failing = {6, 12}
-    cuts = [footage.picture(n) if n < 20 else 255 - footage.picture(n)[::-1] for n in range(30)]
-    footage.write_clip(Path("yard.mkv"), cuts)
+    footage.write_clip(Path("yard.mkv"), cut())
     config = write_config('{"detect": {"every": 2}}')
     assert command("run", config, "-q").code == 0
     forbid_detecting(monkeypatch)
@@ -236,6 +240,101 @@ def test_existing_outputs_are_refused_without_overwrite() -> None:
     assert command(*arguments, "--overwrite").code == 0
 
 
+def test_nothing_is_carried_across_a_cut_that_the_file_does_not_have() -> None:
+    footage.write_clip(Path("yard.mkv"), cut())
+    assert command("run", write_config(), "-q").code == 0
+    path = Path("out/yard/detections.jsonl")
+    assert command("export", "out", "labels.json", "-q").code == 0
+    carried = [(line.get("carried"), line.get("begins")) for line in lines(path)]
+    assert [number for number, (_, begins) in enumerate(carried) if begins] == [20]
+    edit(path, lambda _, line: {key: value for key, value in line.items() if key != "begins"})
+    for given in ("out", "labels.json"):
+        again = f"again_{Path(given).stem}"
+        outcome = command("render", write_config(), "--detections", given, "--output", again, "-q")
+        assert outcome.code == 0, outcome.err
+        found = lines(Path(again, "yard/detections.jsonl"))
+        assert [(line.get("carried"), line.get("begins")) for line in found] == carried
+
+
+ENSEMBLE = [
+    {"model": "a", "classes": ["car", "person"], "hide_threshold": 0.04, "threshold": 0.9},
+    {"model": "b", "classes": ["bus"], "hide_threshold": 0.6, "threshold": 0.9},
+]
+
+
+@pytest.mark.parametrize("tracks", ["recompute", "keep"])
+def test_the_same_settings_are_taken_of_several_detectors_too(tracks: str) -> None:
+    path = detect(text=json.dumps({"detect": ENSEMBLE}))
+    sought = {"car": 0.01, "person": 0.01, "bus": 0.15}
+    assert lines(path)[0]["sought"] == {"classes": [*sought], "score": 0.15, "scores": sought}
+    config = write_config(json.dumps({"detect": ENSEMBLE}))
+    outcome = command("render", config, "--detections", "out", "--output", "again", "--tracks", tracks, "-q")
+    assert outcome.code == 0, outcome.err
+    assert Path("again/yard/detections.jsonl").read_bytes() == path.read_bytes()
+    lower = [ENSEMBLE[0], {**ENSEMBLE[1], "hide_threshold": 0.1}]
+    config = write_config(json.dumps({"detect": lower}))
+    outcome = command("render", config, "--detections", "out", "--output", "other")
+    assert "holds scores of bus from 0.15 on, and detect.hide_threshold is 0.1: raise it" in outcome.err
+
+
+def test_what_is_rendered_claims_no_search_that_never_took_place() -> None:
+    detect(text='{"detect": {"hide_threshold": 0.2}}')
+    before = lines(Path("out/yard/detections.jsonl"))[0]["sought"]
+
+    def claimed(given: str, tracks: str, **settings: Any) -> Any:
+        config = write_config(json.dumps({"detect": settings}))
+        outcome = command(
+            "render", config, "--detections", given, "--tracks", tracks, "--output", "again",
+            "--overwrite", "-q",
+        )  # fmt: skip
+        assert outcome.code == 0, outcome.err
+        return lines(Path("again/yard/detections.jsonl"))[0].get("sought")
+
+    assert claimed("out", "keep", hide_threshold=0.01) == before
+    assert claimed("out", "recompute", hide_threshold=0.06) == before
+    # what is followed anew leaves out what is not asked for
+    narrower = claimed("out", "recompute", hide_threshold=0.24, classes=["car"])
+    assert narrower == {"classes": ["car"], "score": 0.06}
+    assert command("export", "out", "labels.json", "-q").code == 0
+    assert claimed("labels.json", "recompute") is None
+
+
+def test_objects_of_a_class_that_is_not_named_are_told_of_and_not_kept_silently() -> None:
+    path = detect()
+    face = {"box": [50, 14, 62, 20], "class": "face"}
+    edit(path, lambda n, line: {**line, "objects": [*line["objects"], face]} if n < 12 else line)
+    arguments = ("render", write_config(), "--detections", "out", "--output", "again")
+    outcome = command(*arguments)
+    assert outcome.code == 0
+    told = f"{path}: 12 objects of class face are not hidden: detect.classes does not name it"
+    assert outcome.err.count(told) == 1
+    outcome = command(*arguments, "--tracks", "keep", "--overwrite")
+    assert (outcome.code, outcome.err) == (
+        2,
+        f"streamer: {path}: 12 objects of class face are hidden there, and detect.classes does not name it: "
+        "name it, or follow objects anew (recompute)\n",
+    )
+
+
+def test_what_zones_left_showing_was_not_hidden() -> None:
+    corner = [[[0.9, 0], [1, 0], [1, 0.1]]]
+    zoned = {"yard": {"source": "yard.mkv", "zones": {"only": corner}}}
+    path = detect(text=json.dumps({"cameras": zoned}))
+    assert all(line["objects"] == [] for line in lines(path))
+    assert all(entry["hidden"] is False for line in lines(path) for entry in line["also"])
+    assert command("export", "out", "labels.json", "-q").code == 0
+    facts = json.loads(Path("labels.json").read_text("utf-8"))
+    assert (len(facts["images"]), facts["annotations"]) == (FRAMES, [])
+    config = write_config(json.dumps({"cameras": zoned}))
+    for tracks in ("recompute", "keep"):
+        arguments = ("--detections", "out", "--output", tracks, "--tracks", tracks, "-q")
+        assert command("render", config, *arguments).code == 0
+        assert Path(tracks, "yard/detections.jsonl").read_bytes() == path.read_bytes()
+    # it has the score to be hidden, where it counts
+    for number, image in enumerate(blurred("out", "keep", blur={"method": "solid"})):
+        assert (image[inside(number)] == GREY).all()
+
+
 @pytest.mark.parametrize(
     ("detected", "asked", "message"),
     [
@@ -247,7 +346,8 @@ def test_existing_outputs_are_refused_without_overwrite() -> None:
         (
             {"detect": {"hide_threshold": 0.2}},
             {"detect": {"hide_threshold": 0.04}},
-            "holds scores from 0.05 on, and detect.hide_threshold is 0.04: raise it, or run the detector",
+            "holds scores of person from 0.05 on, and detect.hide_threshold is 0.04: raise it, or run the "
+            "detector",
         ),
     ],
 )
@@ -356,3 +456,28 @@ def test_an_export_replaces_nothing_unless_told_and_says_what_is_missing() -> No
     assert "empty: no detections.jsonl in it, nor in a folder in it" in command("export", "empty", "x").err
     edit(path, lambda _, line: {key: value for key, value in line.items() if key != "size"})
     assert f"{path}, line 1: no line so far tells the size" in command("export", path, "other.json").err
+
+
+@pytest.mark.parametrize("target", ["out/yard/detections.jsonl", "linked.json"])
+def test_an_export_never_writes_over_what_it_reads(target: str) -> None:
+    path = detect()
+    Path("linked.json").symlink_to(path)
+    before = path.read_bytes()
+    outcome = command("export", "out", target, "--overwrite")
+    assert (outcome.code, outcome.err) == (
+        2, f"streamer: {target} is what the detections are read from: name another file\n",
+    )  # fmt: skip
+    assert path.read_bytes() == before
+    assert Path("linked.json").is_symlink()
+
+
+@pytest.mark.parametrize("value", ["1" * 400, "1" * 5000, "[" * 10_000 + "]" * 10_000])
+def test_a_coco_file_with_what_no_tool_writes_is_refused_in_one_line(value: str) -> None:
+    detect()
+    assert command("export", "out", "labels.json", "-q").code == 0
+    text = Path("labels.json").read_text("utf-8")
+    Path("labels.json").write_text(text.replace('"score": 0.9', f'"score": {value}', 1), "utf-8")
+    outcome = command("render", write_config(), "--detections", "labels.json", "--output", "again")
+    assert outcome.code == 2
+    assert outcome.err.startswith("streamer: labels.json: ")
+    assert len(outcome.err.splitlines()) == 1

@@ -35,7 +35,7 @@ class LogSink:
 
         Args:
             directory: the camera's folder; made where it is not there.
-            sought: what the detector was asked for.
+            sought: what can be among the detections; None where nobody knows.
 
         Raises:
             SinkError: they cannot be created.

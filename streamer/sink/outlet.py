@@ -29,6 +29,7 @@ class Outlet:
         self,
         name: str,
         config: CameraConfig,
+        sought: Sought | None,
         written: Callable[[Result, float], None],
         lost: Callable[[Result], None],
         failed: Callable[[BaseException], None],
@@ -39,6 +40,7 @@ class Outlet:
         Args:
             name: of the camera.
             config: of the camera; with ``output`` off, results are only passed on.
+            sought: what can be among its detections, for the log; None where nobody knows.
             written: called with each result that all files have, and its latency in milliseconds.
             lost: called with each result that came after a failure.
             failed: called with what went wrong, once.
@@ -54,7 +56,7 @@ class Outlet:
             return
         folder = Path(config.output.directory) / name
         try:
-            self._log = LogSink(folder, Sought.by(config.detect))
+            self._log = LogSink(folder, sought)
         except SinkError as error:  # a full disk, say: the camera ends as if it had filled up later
             self._fail(error)
         videos: list[tuple[VideoSink, Callable[[Result], Image | None]]] = [

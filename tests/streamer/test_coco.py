@@ -78,6 +78,9 @@ def test_another_tools_numbers_and_extras_are_understood(tmp_path: Path) -> None
         ("annotations", 0, {"bbox": [30, 2, 3, 4]}, "covers nothing of its image of 20x10 pixels"),
         ("annotations", 1, {"score": "high"}, "[1].score: expected a number from 0 to 1, found 'high'"),
         ("images", 1, {"id": 1}, "images[1].id: 1 is a_1.jpg's already"),
+        ("annotations", 1, {"score": 10**400}, "[1].score: expected a number from 0 to 1, found 1000"),
+        ("annotations", 0, {"bbox": [1, 2, 3, 10**400]}, "bbox: expected [x, y, width, height]"),
+        ("images", 0, {"height": 10**400}, "[0].height: expected a whole number from 1 on, found 1000"),
         ("images", 0, {"width": 0}, "images[0].width: expected a whole number from 1 on, found 0"),
         ("images", 0, {"file_name": None}, "images[0].file_name: expected a text, found None"),
         ("categories", 0, {"name": "Person"}, "categories[0].name: 'Person' is none of COCO's class names"),
@@ -110,6 +113,20 @@ def test_a_damaged_file_is_named_by_what_is_wrong(tmp_path: Path, content: str, 
     with pytest.raises(ConfigError) as caught:
         coco.load(tmp_path / "x.json")
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["1" * 5000, "[" * 100_000 + "]" * 100_000])
+def test_what_the_reader_of_json_itself_gives_up_on_is_told(tmp_path: Path, value: str) -> None:
+    (tmp_path / "x.json").write_text(f'{{"categories": [{{"id": {value}}}]}}')
+    with pytest.raises(ConfigError, match=r"no JSON: a number of too many digits, or lists too deep$"):
+        coco.load(tmp_path / "x.json")
+
+
+def test_lists_too_deep_are_refused_in_one_line(tmp_path: Path) -> None:
+    for depth in range(900, 1010):
+        (tmp_path / "x.json").write_text(f'{{"categories": [{{"id": {"[" * depth + "]" * depth}}}]}}')
+        with pytest.raises(ConfigError, match=r"^[^\n]+$"):
+            coco.load(tmp_path / "x.json")
 
 
 def test_a_missing_file_says_what_writes_one(tmp_path: Path) -> None:

@@ -71,11 +71,11 @@ def test_what_is_written_is_read_back_to_the_bit(
     shown = replace(
         result(7, IMAGE, detections=found.keep(hidden).and_carried(carried)), sighting=Sighting(found, True)
     )
-    line = record.compose(shown, threshold, (64, 48), Sought(("car",), 0.1)).encode()
+    line = record.compose(shown, threshold, (64, 48), Sought({"car": 0.1})).encode()
     read = lines.parse(line)
     again, assigned = read.found, sorted(found.scores[hidden].tolist())
     assert (read.frame, read.time_s, read.begins, read.size) == (7, 0.28, True, (64, 48))
-    assert read.sought == Sought(("car",), 0.1)
+    assert read.sought == Sought({"car": 0.1})
     # objects stand before the rest; of two with one score the order may change, and twins are one
     assert {*zip(*(map(str, part) for part in flat(again)[:4]), strict=True)} == {
         *zip(*(map(str, part) for part in flat(found)[:4]), strict=True)
@@ -139,6 +139,12 @@ def test_whatever_bytes_stand_in_a_line_it_is_refused_in_one_line(line: bytes) -
         ({"frame": 0, "objects": [], "looked": 0}, "looked: expected true or false, found 0"),
         ({"frame": 0, "objects": [], "failure": 1}, "failure: expected a text, found 1"),
         ({"frame": 0, "objects": [], "size": [64]}, "size: expected [width, height] in pixels, found [64]"),
+        ({"frame": 0, "objects": [], "sought": {"classes": ["car"]}}, "sought: expected classes and a score"),
+        (
+            {"frame": 0, "objects": [], "sought": {"classes": ["car"], "score": 0, "scores": {"car": "0"}}},
+            'sought: expected scores by class, found {"car": "0"}',
+        ),
+        ({"frame": 0, "objects": [], "also": [{**CAR, "hidden": 1}]}, "also: hidden: expected true or false"),
         ({"frame": 0, "objects": [], "version": 2}, "version: is 2, and this program reads 1"),
         ([1], "expected keys and values in braces, found [1]"),
     ],
@@ -161,6 +167,41 @@ def test_of_what_else_was_found_that_with_a_track_was_hidden() -> None:
     read = lines.parse(json.dumps({"frame": 0, "objects": [{**CAR, "score": 0.25}], "also": also}).encode())
     assert read.found.scores.tolist() == pytest.approx([0.3, 0.25, 0.2])
     assert read.hidden.tolist() == [False, True, True]
+
+
+def test_what_else_was_found_says_so_where_its_track_does_not_tell_whether_it_was_hidden() -> None:
+    boxes = np.array([[n, 0, n + 5, 5] for n in range(4)], np.float32)
+    tracks = np.array([3, 4, -1, -1])
+    found = Detections(boxes, np.array([0.4, 0.3, 0.2, 0.1], np.float32), ("car",) * 4, tracks)
+    hidden = [True, False, True, False]
+    shown = replace(result(0, IMAGE, detections=found.keep(np.array(hidden))), sighting=Sighting(found))
+    line = record.compose(shown, 0.5)
+    assert [entry.get("hidden") for entry in json.loads(line)["also"]] == [None, False, True, None]
+    read = lines.parse(line.encode())
+    assert read.hidden.tolist() == hidden
+    assert flat(read.found) == flat(found)
+
+
+@pytest.mark.parametrize("scores", [{"car": 0.1, "face": 0.1}, {"car": 0.0375, "face": 0.1}])
+def test_what_was_sought_is_read_back_also_where_it_differs_by_class(scores: dict[str, float]) -> None:
+    line = record.compose(result(0, IMAGE), 0.5, (64, 48), Sought(scores))
+    said = json.loads(line)["sought"]
+    # readers who know one score for all take the one that holds for all
+    assert (said["classes"], said["score"]) == (["car", "face"], 0.1)
+    assert ("scores" in said) == (len({*scores.values()}) > 1)
+    assert lines.parse(line.encode()).sought == Sought(scores)
+
+
+def test_of_what_was_sought_there_is_no_more_than_both_sought() -> None:
+    one, other = Sought({"car": 0.1, "bus": 0.2}), Sought({"face": 0.1, "bus": 0.1, "car": 0.3})
+    assert one.within(other) == Sought({"car": 0.3, "bus": 0.2})
+
+
+def test_lists_too_deep_are_refused_in_one_line() -> None:
+    for depth in range(900, 1010):
+        deep = "[" * depth + "]" * depth
+        with pytest.raises(ConfigError, match=r"^[^\n]+$"):
+            lines.parse(f'{{"frame":{deep},"objects":[]}}'.encode())
 
 
 def write(tmp_path: Path, *lines: str, end: str = "\n") -> Path:
@@ -225,17 +266,17 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
 def test_the_readme_says_what_every_key_of_a_line_means() -> None:
     found = Detections(
         np.array([[1, 2, 3, 4], [5, 6, 7, 8]], np.float32), np.array([0.9, 0.2], np.float32), ("car", "bus")
-    )
+    )  # the second one is hidden without a track
     carried = Detections(found.boxes[:1], found.scores[:1], ("car",), np.array([1]))
     full = replace(
         result(0, IMAGE, detections=replace(found, looked=False).and_carried(carried)),
         sighting=Sighting(found, True),
         failure="hider",
     )
-    line = json.loads(record.compose(full, 0.5, (64, 48), Sought(("car",), 0.1)))
-    (entry,) = line["objects"]
+    line = json.loads(record.compose(full, 0.5, (64, 48), Sought({"car": 0.1})))
+    (entry,), (other,) = line["objects"], line["also"]
     readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
     table = readme.split("| key | what |")[1].split("\n\n")[0]
     named = re.findall(r"`([a-z_]+)`", " ".join(row.split("|")[1] for row in table.splitlines()[2:]))
-    assert set(named) == {*line, *entry}
+    assert set(named) == {*line, *entry, *other}
     assert set(line) == {*KEYS, "version"}

@@ -50,19 +50,20 @@ def test_kept_is_what_was_hidden_and_what_scores_enough_to_be(
     tmp_path: Path,
 ) -> None:
     also = [{**BUS, "score": 0.05, "track": 7}, {**BUS, "score": 0.1}, {**BUS, "score": 0.16}]
+    also += [{**BUS, "score": 0.06, "track": 8, "hidden": False}, {**BUS, "score": 0.08, "hidden": True}]
     carried = [{"box": [0, 0, 5, 5], "class": "truck", "track": 9}]
     hand_made = {"box": [7, 7, 9, 9], "class": "person"}
     line = {"frame": 0, "time_s": 0.0, "objects": [CAR, hand_made], "also": also, "carried": carried}
     item = only(rendered([frame()], recordings(tmp_path, line)))
     assert item.failure is None
     assert sorted(zip(item.detections.labels, item.detections.scores.tolist(), strict=True)) == [
-        ("bus", pytest.approx(0.05)), ("bus", pytest.approx(0.16)), ("car", pytest.approx(0.9)),
-        ("person", 1.0), ("truck", 0.0),
+        ("bus", pytest.approx(0.05)), ("bus", pytest.approx(0.08)), ("bus", pytest.approx(0.16)),
+        ("car", pytest.approx(0.9)), ("person", 1.0), ("truck", 0.0),
     ]  # fmt: skip
     assert item.detections.carried is not None
-    assert item.detections.carried.tolist() == [False, False, False, False, True]
+    assert item.detections.carried.tolist() == [False, False, False, False, False, True]
     assert item.sighting is not None
-    assert len(item.sighting.found) == 5
+    assert len(item.sighting.found) == 7
 
 
 def test_for_recomputing_all_that_was_found_goes_on_and_nothing_that_was_carried(tmp_path: Path) -> None:
@@ -73,11 +74,12 @@ def test_for_recomputing_all_that_was_found_goes_on_and_nothing_that_was_carried
     assert only(rendered([frame()], found, DetectConfig(hide_threshold=0.25))).detections.labels == ("car",)
 
 
-@pytest.mark.parametrize("tracks", Tracks)
-def test_classes_that_are_not_asked_for_are_left_out(tmp_path: Path, tracks: Tracks) -> None:
+def test_classes_that_are_not_asked_for_are_left_out_but_of_what_is_kept(tmp_path: Path) -> None:
     carried = [{"box": [0, 0, 5, 5], "class": "truck", "track": 9}]
-    found = recordings(tmp_path, {"frame": 0, "objects": [CAR, BUS], "carried": carried}, tracks=tracks)
-    assert only(rendered([frame()], found, DetectConfig(classes=("bus",)))).detections.labels == ("bus",)
+    seen = {"objects": [CAR, BUS], "also": [{**CAR, "score": 0.2, "hidden": False}]}
+    for tracks, labels in ((Tracks.RECOMPUTE, ("bus",)), (Tracks.KEEP, ("car", "bus", "truck"))):
+        found = recordings(tmp_path, {"frame": 0, **seen, "carried": carried}, tracks=tracks)
+        assert only(rendered([frame()], found, DetectConfig(classes=("bus",)))).detections.labels == labels
 
 
 def test_a_frame_without_a_line_is_hidden_whole_and_the_others_are_not(

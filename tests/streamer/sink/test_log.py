@@ -44,7 +44,7 @@ def objects(line: dict[str, object]) -> list[dict[str, object]]:
 
 
 def test_the_files_say_exactly_what_the_contract_says(tmp_path: Path) -> None:
-    sink = LogSink(tmp_path, Sought(("car", "person"), 0.0375))
+    sink = LogSink(tmp_path, Sought({"car": 0.0375, "person": 0.0375}))
     metrics = Metrics(31.25, 34.5678, 20.0, None)
     sink.write(
         result(0, IMAGE, pts=126_001, time_base=Fraction(1, 90_000), detections=CARS, metrics=metrics),
