@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,12 +46,7 @@ class Ensembled(Detections):
     @classmethod
     def of(cls, parts: Sequence[Detections]) -> Ensembled:
         """Put one detector's objects after the other's."""
-        return cls(
-            np.concatenate([part.boxes for part in parts]),
-            np.concatenate([part.scores for part in parts]),
-            tuple(label for part in parts for label in part.labels),
-            sizes=tuple(len(part) for part in parts),
-        )
+        return replace(cls.join(parts), sizes=tuple(len(part) for part in parts))
 
     def select(self, config: DetectConfig) -> Detections:
         """Return what one camera asks for, each detector's objects by its own classes and thresholds.
