@@ -13,7 +13,7 @@ from streamer import source
 from streamer.address import mask
 from streamer.channel import Channel, Credits, Intake, Stop, Worker
 from streamer.config import CameraConfig
-from streamer.errors import one_line
+from streamer.errors import StreamerError, one_line
 from streamer.frame import AudioPacket, Dropped, End, Frame, Metrics, Result
 from streamer.record import Sought
 from streamer.sink.outlet import Outlet
@@ -37,6 +37,8 @@ class Books:
     """Frames that were read but did not reach all outputs, by cause."""
     hidden_whole: Counter[str] = field(default_factory=Counter)
     """Frames of ``written`` that are hidden whole because something failed, by cause."""
+    audio_dropped: int = 0
+    """Packets of sound of frames that failed and were dropped, beyond the ``MOST_ORPHANS`` that go on."""
     psnr: dict[str, tuple[float, int]] = field(default_factory=dict)
     """Sum in dB and count of the finite values, by name of the metric."""
     latency_ms: float = 0.0
@@ -114,6 +116,7 @@ class Camera:
         self._stop = Stop()
         self._orphans: tuple[AudioPacket, ...] = ()
         self._left_over: tuple[AudioPacket, ...] = ()
+        self._delivered = self._refused = 0
         self._dropped_said_at = 0.0
         self._dropped_since = 0
         self.outlet = Outlet(name, config, sought, self._written, self._lost, self.fail, self._closed)
@@ -150,7 +153,7 @@ class Camera:
             "corrupt_packets": self.stats.corrupt,
             "retimed_frames": self.stats.retimed,
             "reconnects": max(0, self.stats.connections - 1),
-            "audio_packets_dropped": self.stats.audio_dropped,
+            "audio_packets_dropped": self.stats.audio_dropped + self.books.audio_dropped,
             "seconds": seconds,
             "fps": self.books.written / max(seconds, 1e-3),
             **means,
@@ -167,18 +170,28 @@ class Camera:
 
     def deliver(self, result: Result) -> None:
         """Write a result."""
+        self._delivered += 1
         if self._left_over:
             result = replace(result, audio=self._take_left_over() + result.audio)
         self.outlet.deliver(result)
 
     def drop(self, dropped: Dropped) -> None:
-        """Count a frame that does not leave; its audio goes on with the next one that does."""
+        """Count a frame that does not leave; its audio goes on with the next one that does.
+
+        Of frames in a row the last ``MOST_ORPHANS`` packets do.
+        """
+        self._refused += 1
         self.books.dropped[dropped.cause] += 1
-        self._left_over = (self._left_over + dropped.audio)[-MOST_ORPHANS:]
+        audio = self._left_over + dropped.audio
+        self._left_over = audio[-MOST_ORPHANS:]
+        self.books.audio_dropped += len(audio) - len(self._left_over)
         self.credits.give()
 
     def finish(self, end: End) -> None:
-        """Say that no result follows."""
+        """Say that no result follows; a camera of which every frame was dropped has failed."""
+        if self._refused and not self._delivered:
+            said = f"no frame could be hidden as it must be: all {self._refused} were dropped"
+            self.fail(StreamerError(f"{said}, nothing was written"))
         self.outlet.finish(replace(end, audio=self._take_left_over() + end.audio))
 
     def _take_left_over(self) -> tuple[AudioPacket, ...]:

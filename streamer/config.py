@@ -100,7 +100,7 @@ class DetectConfig(Section):
     classes: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = Field(default=STREET, min_length=1)
     """COCO names, ``face``, or the groups ``vehicle`` and ``two-wheeler``, which are resolved on loading."""
     threshold: float = Field(default=0.25, ge=0.0, le=1.0)
-    """The score from which on a detection counts as an object, in logs and events."""
+    """The score from which on a detection counts as an object, in the logs."""
     hide_threshold: float = Field(default=HIDE_THRESHOLD, ge=0.0, le=1.0)
     """The score from which on it is hidden; never more than ``threshold``."""
     every: int = Field(default=1, ge=1, le=100)

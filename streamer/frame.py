@@ -8,9 +8,9 @@ ever gets, has no field for the original picture.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import TypeAlias, TypeVar
+from typing import Self, TypeAlias, TypeVar
 
 import numpy as np
 import torch
@@ -116,7 +116,7 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Discontinuity:
-    """What follows on this camera does not continue what came before: a reconnect, a seek, the next file."""
+    """What follows on this camera does not continue what came: a scene cut, a reconnect, the next file."""
 
     camera: str
 
@@ -179,6 +179,27 @@ class Detections:
         """No object at all."""
         return cls(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), (), looked=looked)
 
+    @classmethod
+    def join(cls, parts: Sequence[Detections]) -> Self:
+        """Put the objects of one part after those of the other; there must be one part at least."""
+        tracks = carried = None
+        if any(part.tracks is not None for part in parts):
+            tracks = np.concatenate(
+                [np.full(len(part), -1, np.int64) if part.tracks is None else part.tracks for part in parts]
+            )
+        if any(part.carried is not None for part in parts):
+            carried = np.concatenate(
+                [np.zeros(len(part), np.bool_) if part.carried is None else part.carried for part in parts]
+            )
+        return cls(
+            np.concatenate([part.boxes for part in parts]),
+            np.concatenate([part.scores for part in parts]),
+            tuple(label for part in parts for label in part.labels),
+            tracks,
+            carried,
+            all(part.looked for part in parts),
+        )
+
     def keep(self, chosen: NDArray[np.bool_]) -> Detections:
         """Those where ``chosen``, bool ``[N]``, is true."""
         return self.take(np.flatnonzero(chosen))
@@ -199,18 +220,8 @@ class Detections:
         """These, which were seen, and those that tracks say of the same frame."""
         if len(carried) == 0:
             return self
-        own, said = (
-            np.full(len(part), -1, np.int64) if part.tracks is None else part.tracks
-            for part in (self, carried)
-        )
-        return Detections(
-            np.concatenate([self.boxes, carried.boxes]),
-            np.concatenate([self.scores, carried.scores]),
-            self.labels + carried.labels,
-            np.concatenate([own, said]),
-            np.concatenate([np.zeros(len(self), np.bool_), np.ones(len(carried), np.bool_)]),
-            self.looked,
-        )
+        said = replace(carried, carried=np.ones(len(carried), np.bool_), looked=self.looked)
+        return Detections.join([self, said])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

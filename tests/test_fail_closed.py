@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 import torch
@@ -95,6 +96,8 @@ def assert_files_say_the_same(results: list[Result], causes: dict[str, int], on_
     facts = summary(Path("out/yard"))
     assert facts["frames_hidden_whole"] == (causes if on_failure == "hide" else {})
     assert facts["frames_dropped"] == (causes if on_failure == "drop" else {})
+    nothing = f"no frame could be hidden as it must be: all {FRAMES} were dropped, nothing was written"
+    assert facts["error"] == (None if results else nothing)
     assert facts["frames_read"] == FRAMES == len(results) + sum(facts["frames_dropped"].values())
     assert [int(row["frame"]) for row in rows(Path("out/yard"))] == [result.index for result in results]
     if not results:
@@ -109,7 +112,7 @@ def assert_files_say_the_same(results: list[Result], causes: dict[str, int], on_
 def run(on_failure: str, **changes: Any) -> list[Result]:
     with streamer.open(settings(on_failure, **changes)) as opened:
         results = list(opened)
-        assert not opened.failed
+        assert opened.failed == (not results)  # a camera of which nothing could be shown has failed
     for result in results:
         assert_hidden(result)
     return results
@@ -266,8 +269,12 @@ def test_each_camera_has_its_own_policy_and_the_table_says_what_became_of_frames
         encoding="utf-8",
     )
     outcome = command("run", "cam.yaml")
-    assert outcome.code == 0
+    assert outcome.code == 1
+    said = [line for line in outcome.err.splitlines() if "nothing was written" in line]
+    assert len(said) == 1
+    assert "not: no frame could be hidden as it must be" in said[0]
     assert summary(Path("out/shown"))["frames_hidden_whole"] == {"detector": FRAMES}
+    assert summary(Path("out/shown"))["error"] is None
     assert summary(Path("out/not"))["frames_dropped"] == {"detector": FRAMES}
     assert outcome.out.count(f"{FRAMES} ({FRAMES} detector)") == 2
     assert not Path("out/not/blurred.mp4").exists()
@@ -283,6 +290,24 @@ def test_the_sound_of_dropped_frames_is_kept(monkeypatch: pytest.MonkeyPatch) ->
     assert 0 < len(results) < FRAMES
     heard = footage.read_sound("out/yard/blurred.mp4")
     assert len(heard.samples) == pytest.approx(len(whole.samples), rel=0.05)
+
+
+def test_sound_of_dropped_frames_beyond_what_is_kept_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamer.camera.MOST_ORPHANS", 3)
+    sound = footage.Sound(footage.chirp(FRAMES / 25, 16000), 16000)
+    Path("yard.mkv").unlink()
+    footage.write_clip(Path("yard.mkv"), [pattern(number) for number in range(FRAMES)], sound=sound)
+    install(monkeypatch, raising(RuntimeError("for a while")), lambda call: call < 12)
+    results = run("drop")
+    assert 0 < len(results) < FRAMES
+    lost = summary(Path("out/yard"))["audio_packets_dropped"]
+    assert 0 < lost == packets("yard.mkv") - packets("out/yard/blurred.mp4")
+
+
+def packets(path: str) -> int:
+    """How many packets of sound a file has."""
+    with av.open(path) as container:
+        return sum(packet.size > 0 for packet in container.demux(audio=0))
 
 
 @pytest.mark.timeout(120)

@@ -104,7 +104,3 @@ class Centerface:
         boxes = np.concatenate([centre - half, centre + half]).T.astype(np.float32)
         kept = nms(torch.from_numpy(boxes), torch.from_numpy(scores), IOU).numpy()
         return boxes[kept], scores[kept]
-
-
-def _multiple(side: float) -> int:
-    return math.ceil(max(1, round(side)) / MULTIPLE) * MULTIPLE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 IOU = 0.5
 """From which overlap on boxes of a class that two detectors found are the same object."""
+
+STEP = np.float32(1e-4)
+"""What scores are rounded to in the log, and in all that is done with them after detection."""
 
 
 class Ensemble:
@@ -46,18 +49,14 @@ class Ensembled(Detections):
     @classmethod
     def of(cls, parts: Sequence[Detections]) -> Ensembled:
         """Put one detector's objects after the other's."""
-        return cls(
-            np.concatenate([part.boxes for part in parts]),
-            np.concatenate([part.scores for part in parts]),
-            tuple(label for part in parts for label in part.labels),
-            sizes=tuple(len(part) for part in parts),
-        )
+        return replace(cls.join(parts), sizes=tuple(len(part) for part in parts))
 
     def select(self, config: DetectConfig) -> Detections:
         """Return what one camera asks for, each detector's objects by its own classes and thresholds.
 
         Of a class that several detectors look for, what one of them has below its own ``hide_threshold`` is
-        not hidden because another's is lower. What two of them found is one object, whose box holds both.
+        not hidden because another's is lower: its score becomes the most that is not, so that it goes on with
+        a track as fainter ones do. What two of them found is one object, whose box holds both.
         """
         settings = config.detectors
         owners = np.repeat(np.arange(len(self.sizes)), self.sizes)
@@ -66,9 +65,12 @@ class Ensembled(Detections):
         seeks = np.array([settings[owner].seeks_from for _, owner in pairs], np.float32)
         own = np.array([settings[owner].hides_from for _, owner in pairs], np.float32)
         least = np.array([config.hide_threshold_of(label) for label in self.labels], np.float32)
-        passes = (self.scores < own) & (self.scores >= least)
-        chosen = named & (self.scores >= seeks) & ~passes
-        return _united(self.keep(chosen), owners[chosen])
+        faint = self.scores < own
+        most = np.maximum(least - STEP, 0)
+        scores = np.where(faint, np.minimum(self.scores, most), self.scores)
+        # where another hides whatever it finds there is no such score
+        chosen = named & (self.scores >= seeks) & ~(faint & (scores >= least))
+        return _united(replace(self, scores=scores).keep(chosen), owners[chosen])
 
 
 def _united(found: Detections, owners: NDArray[np.intp]) -> Detections:

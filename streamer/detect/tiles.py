@@ -7,6 +7,7 @@ times as large.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
@@ -132,7 +133,8 @@ def cover(found: Sequence[Pass], width: int, height: int) -> Detections:
 
     As ``merge``, but a box that a tile cuts stays, unless it is part of a whole one; a box with parts grows
     to hold them, and is at least as sure as they are, so that it is hidden wherever they would be. Classes
-    stay apart, since cameras ask for different ones.
+    stay apart, since cameras ask for different ones. What is ``_astray`` is returned as it was found, for the
+    stage to judge whether the detector can be trusted with the frame.
 
     Args:
         found: of one frame.
@@ -140,14 +142,14 @@ def cover(found: Sequence[Pass], width: int, height: int) -> Detections:
         height: of the frame, in pixels.
 
     Returns:
-        Boxes clipped to the frame, best score first.
+        Boxes, best score first, clipped to the frame unless they are astray.
     """
     entire = [uncut(each.boxes, tile, width, height) for tile, each in found]
     parts = [each.keep(chosen) for (_, each), chosen in zip(found, entire, strict=True)]
     rest = [each.keep(~chosen) for (_, each), chosen in zip(found, entire, strict=True)]
     # apart from each other, so that no piece of an object stands for all of it
     objects, pieces = (_best(_clipped(each, width, height), {}) for each in (parts, rest))
-    both = _joined([objects, pieces])
+    both = Detections.join([objects, pieces])
     boxes, labels = both.boxes, np.array(both.labels, object)
     holds = _within(boxes, boxes) & (both.scores[None, :] >= both.scores[:, None])
     holds &= (labels[:, None] == labels[None, :]) & (np.arange(len(both)) < len(objects))[None, :]
@@ -156,8 +158,9 @@ def cover(found: Sequence[Pass], width: int, height: int) -> Detections:
             holder = boxes[holds[part].argmax()]
             holder[:2] = np.minimum(holder[:2], boxes[part, :2])
             holder[2:] = np.maximum(holder[2:], boxes[part, 2:])
-    alone = both.take(np.flatnonzero(~holds.any(axis=1)))
-    return alone.take(np.argsort(-alone.scores, kind="stable"))
+    strays = [each.keep(_astray(each.boxes, width, height)) for _, each in found]
+    everything = Detections.join([both.take(np.flatnonzero(~holds.any(axis=1))), *strays])
+    return everything.take(np.argsort(-everything.scores, kind="stable"))
 
 
 class Tiled:
@@ -185,20 +188,22 @@ class Tiled:
         ]
 
 
-def _joined(parts: Sequence[Detections]) -> Detections:
-    return Detections(
-        np.concatenate([part.boxes for part in parts]),
-        np.concatenate([part.scores for part in parts]),
-        tuple(label for part in parts for label in part.labels),
-    )
-
-
 def _clipped(parts: Sequence[Detections], width: int, height: int) -> Detections:
-    """Join boxes, clipped to the frame, without those that are off it."""
-    joined = _joined(parts)
-    boxes = np.clip(joined.boxes, 0, np.array([width, height, width, height], np.float32))
-    clipped = Detections(boxes, joined.scores, joined.labels)
-    return clipped.take(np.flatnonzero((boxes[:, 2:] > boxes[:, :2]).all(axis=1)))
+    """Join boxes, clipped to the frame, without those that are astray."""
+    joined = Detections.join(parts)
+    joined = joined.keep(~_astray(joined.boxes, width, height))
+    return replace(joined, boxes=_in_frame(joined.boxes, width, height))
+
+
+def _astray(boxes: NDArray[np.float32], width: int, height: int) -> NDArray[np.bool_]:
+    """Say which boxes clipping would make something else of: nothing at all, or less by more than a frame."""
+    clipped = _in_frame(boxes, width, height)
+    empty = (clipped[:, 2:] <= clipped[:, :2]).any(axis=1)
+    return np.asarray(empty | (np.abs(boxes - clipped) > [width, height, width, height]).any(axis=1))
+
+
+def _in_frame(boxes: NDArray[np.float32], width: int, height: int) -> NDArray[np.float32]:
+    return np.clip(boxes, 0, np.array([width, height, width, height], np.float32))
 
 
 def _best(found: Detections, kinds: Mapping[str, str]) -> Detections:

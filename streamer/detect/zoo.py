@@ -49,8 +49,8 @@ def load(
         close = difflib.get_close_matches(name, known, n=1)
         meant = f" (did you mean {close[0]!r}?)" if close else ""
         raise ModelError(
-            f"detect.model: unknown detector {name!r}{meant}; known: bundled, a path that ends in .onnx, "
-            f"{', '.join(known)}"
+            f"detect.model: unknown detector {name!r}{meant}; known: bundled, a path that ends in .onnx "
+            f"or .safetensors, {', '.join(known)}"
         )
     published = get_model_weights(name).DEFAULT
     categories = published.meta["categories"]

@@ -16,6 +16,7 @@ from streamer.detect.ensemble import Ensemble
 from streamer.detect.stage import stage
 from streamer.errors import ModelError
 from streamer.frame import Detected, Detections, End
+from streamer.record import as_logged
 from streamer.track.stage import stage as track_stage
 from tests.streamer.detect import onnx_file
 from tests.values import frame
@@ -103,10 +104,50 @@ def test_what_is_too_faint_for_its_own_detector_is_not_hidden_for_anothers_sake(
     )
     strict: Object = (10, 10, 50, 30, 0.5, "car")
     lax: Object = (110, 10, 150, 30, 0.15, "car")
-    assert united(config, [strict], [lax]) == [lax]
+    # of what would be hidden by the other's 0.1 it is left a bit less, as any faint one has
+    assert united(config, [strict], [lax]) == [lax, (*strict[:4], 0.0999, "car")]
+    assert united(config, [(*strict[:4], 0.19, "car")], [lax]) == [lax]  # less than a quarter of its own
     assert united(config, [(10, 10, 50, 30, 0.85, "car")], []) == [(10, 10, 50, 30, 0.85, "car")]
     # at the threshold itself, in single precision
     assert united(config, [(10, 10, 50, 30, 0.8, "car")], []) == [(10, 10, 50, 30, 0.8, "car")]
+
+
+@pytest.mark.parametrize("least", [0.1, 0.15, 0.15004, 0.15006, 0.12345, 0.00004])
+def test_what_is_too_faint_for_its_own_detector_is_not_hidden_in_the_numbers_of_the_log(least: float) -> None:
+    config = settings(
+        {"classes": ["car"], "hide_threshold": 0.25}, {"classes": ["car"], "hide_threshold": least}
+    )
+    both = Ensemble([Says("a", (10, 10, 50, 30, 0.2, "car")), Says("b")])
+    (found,) = both.detect([torch.zeros(4, 4, 3, dtype=torch.uint8)])
+    logged = as_logged(select(found, config)).scores
+    assert len(logged) == 1
+    assert 0 <= logged[0] < np.float32(config.hide_threshold_of("car"))
+
+
+def test_where_all_is_hidden_for_another_detectors_sake_what_is_too_faint_is_left_out() -> None:
+    config = settings({"classes": ["car"]}, {"classes": ["car"], "hide_threshold": 0.0})
+    assert united(config, [(10, 10, 50, 30, 0.1, "car")], []) == []
+
+
+def test_what_is_too_faint_for_its_own_detector_goes_on_with_a_track() -> None:
+    detect = settings({"classes": ["car"]}, {"classes": ["car"], "hide_threshold": 0.25})
+    camera = CameraConfig(source="-", detect=detect)
+    faint: Object = (10, 10, 50, 30, 0.2, "car")
+    apart: Object = (10, 110, 50, 130, 0.2, "car")  # where there is no track
+
+    class Fades(Says):
+        def detect(self, images: Sequence[torch.Tensor]) -> list[Detections]:
+            calls.append(len(images))
+            return [found(CAR) if sum(calls) <= 3 else found(faint, apart) for _ in images]
+
+    calls: list[int] = []
+    both = Ensemble([Says("a"), Fades("b")])
+    picture = np.zeros((150, 64, 3), np.uint8)
+    frames = [frame(picture, index=index) for index in range(5)]
+    detected = stage([*([each] for each in frames), [End("gate")]], both, CPU, {"gate": detect})
+    leaving = [item for batch in track_stage(detected, {"gate": camera}) for item in batch]
+    hidden = [item.detections.boxes.tolist() for item in leaving if isinstance(item, Detected)]
+    assert hidden == [[list(CAR[:4])]] * 5
 
 
 boxes = st.builds(

@@ -9,8 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from streamer.config import DetectConfig
 from streamer.detect import tiles
-from streamer.frame import Detections
+from streamer.detect.stage import stage
+from streamer.frame import Detected, Detections
+from tests.values import frame
 
 WIDTH, HEIGHT = 700, 350
 FRAME = np.array([0, 0, WIDTH, HEIGHT], np.int32)
@@ -148,6 +151,28 @@ def test_no_piece_of_an_object_stands_for_the_whole() -> None:
     assert [200, 20, 450, 100] in tiles.cover(passes, WIDTH, HEIGHT).boxes.tolist()
 
 
+@pytest.mark.parametrize(
+    "box",
+    [
+        (5000, 5000, 5100, 5100),
+        (-9, 10, -1, 20),
+        (10, 351, 20, 352),
+        (200, 40, 200, 90),  # without width, so that clipping leaves nothing of it
+        (200, 40, 200, 40),
+        (-5000, 10, 40, 30),
+        (-5000, -5000, 8000, 8000),
+    ],
+)
+def test_for_hiding_a_box_that_cannot_be_clipped_stays_as_it_is(box: tuple[float, ...]) -> None:
+    tile = tiles.tiles(WIDTH, HEIGHT, 2, 2)[0]
+    bus = (100, 20, 300, 100, 0.9, "bus")
+    strange = (*box, 0.8, "bus")
+    for found_there in [[(FRAME, found(bus, strange))], [(FRAME, found(bus)), (tile, found(strange))]]:  # type: ignore[arg-type]
+        covered = tiles.cover(found_there, WIDTH, HEIGHT)
+        assert covered.boxes.tolist() == [list(bus[:4]), list(box)]
+        np.testing.assert_allclose(covered.scores, [0.9, 0.8])
+
+
 boxes = st.builds(
     lambda x, y, w, h, score, label: (x, y, x + w, y + h, score, label),
     st.integers(0, 600), st.integers(0, 300), st.integers(5, 300), st.integers(5, 200),
@@ -234,6 +259,34 @@ def test_what_only_a_tile_shows_well_enough_is_found() -> None:
     assert len(Small().detect([picture])[0]) == 0
     (detections,) = tiles.Tiled(Small(), 2, 2).detect([picture])
     np.testing.assert_array_equal(detections.boxes, [[100, 100, 140, 130]])
+
+
+@pytest.mark.parametrize("grid", ["1x1", "2x2"])
+@pytest.mark.parametrize(
+    ("box", "score", "failure"),
+    [
+        ((5000, 5000, 5100, 5100), 0.99, "detector"),
+        ((5000, 5000, 5100, 5100), 0.05, None),
+        ((-9000, 10, 40, 30), 0.99, "detector"),
+        ((20, 10, 20, 30), 0.99, None),
+    ],
+)
+def test_a_detector_gone_wrong_is_not_trusted_with_tiles_either(
+    grid: str, box: tuple[float, float, float, float], score: float, failure: str | None
+) -> None:
+    class Same(Bright):
+        def _one(self, image: NDArray[np.uint8]) -> Detections:
+            return found((*box, score, "car"))
+
+    config = DetectConfig(tiles=grid)
+    detector = Same() if grid == "1x1" else tiles.Tiled(Same(), *config.grid)
+    ((item,),) = stage([[frame()]], detector, torch.device("cpu"), {"gate": config})
+    assert isinstance(item, Detected)
+    assert item.failure == failure
+    if score < 0.5:
+        assert len(item.detections) == 0
+    elif failure is None:  # a pixel of it is hidden
+        assert list(box) in item.detections.boxes.tolist()
 
 
 def test_a_detector_that_returns_no_numbers_raises_through_its_tiles() -> None:

@@ -326,7 +326,7 @@ def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
     assert message.startswith(
         "detect.model: unknown detector 'fasterrcnn_resnet_50_fpn' (did you mean 'faster"
     )
-    assert f"known: bundled, a path that ends in .onnx, {', '.join(zoo.names())}" in message
+    assert f"known: bundled, a path that ends in .onnx or .safetensors, {', '.join(zoo.names())}" in message
     assert "\n" not in message
 
 
