@@ -265,8 +265,8 @@ ENSEMBLE = [
 @pytest.mark.parametrize("tracks", ["recompute", "keep"])
 def test_the_same_settings_are_taken_of_several_detectors_too(tracks: str) -> None:
     path = detect(text=json.dumps({"detect": ENSEMBLE}))
-    sought = {"car": 0.01, "person": 0.01, "bus": 0.15}
-    assert lines(path)[0]["sought"] == {"classes": [*sought], "score": 0.15, "scores": sought}
+    sought = {"car": 0.02, "person": 0.02, "bus": 0.3}
+    assert lines(path)[0]["sought"] == {"classes": [*sought], "score": 0.3, "scores": sought}
     config = write_config(json.dumps({"detect": ENSEMBLE}))
     outcome = command("render", config, "--detections", "out", "--output", "again", "--tracks", tracks, "-q")
     assert outcome.code == 0, outcome.err
@@ -274,7 +274,7 @@ def test_the_same_settings_are_taken_of_several_detectors_too(tracks: str) -> No
     lower = [ENSEMBLE[0], {**ENSEMBLE[1], "hide_threshold": 0.1}]
     config = write_config(json.dumps({"detect": lower}))
     outcome = command("render", config, "--detections", "out", "--output", "other")
-    assert "holds scores of bus from 0.15 on, and detect.hide_threshold is 0.1: raise it" in outcome.err
+    assert "holds scores of bus from 0.3 on, and detect.hide_threshold is 0.1: raise it" in outcome.err
 
 
 def test_what_is_rendered_claims_no_search_that_never_took_place() -> None:
@@ -291,10 +291,10 @@ def test_what_is_rendered_claims_no_search_that_never_took_place() -> None:
         return lines(Path("again/yard/detections.jsonl"))[0].get("sought")
 
     assert claimed("out", "keep", hide_threshold=0.01) == before
-    assert claimed("out", "recompute", hide_threshold=0.06) == before
+    assert claimed("out", "recompute", hide_threshold=0.11) == before
     # what is followed anew leaves out what is not asked for
     narrower = claimed("out", "recompute", hide_threshold=0.24, classes=["car"])
-    assert narrower == {"classes": ["car"], "score": 0.06}
+    assert narrower == {"classes": ["car"], "score": 0.12}
     assert command("export", "out", "labels.json", "-q").code == 0
     assert claimed("labels.json", "recompute") is None
 
@@ -346,7 +346,7 @@ def test_what_zones_left_showing_was_not_hidden() -> None:
         (
             {"detect": {"hide_threshold": 0.2}},
             {"detect": {"hide_threshold": 0.04}},
-            "holds scores of person from 0.05 on, and detect.hide_threshold is 0.04: raise it, or run the "
+            "holds scores of person from 0.1 on, and detect.hide_threshold is 0.04: raise it, or run the "
             "detector",
         ),
     ],

@@ -82,8 +82,8 @@ def test_each_has_its_own_thresholds() -> None:
         {"classes": ["car"], "threshold": 0.4, "hide_threshold": 0.4},
         {"classes": ["person"], "threshold": 0.8, "hide_threshold": 0.8},
     )
-    faint: Object = (10, 10, 50, 30, 0.1, "car")
-    assert united(config, [faint], [(60, 10, 70, 40, 0.19, "person")]) == [faint]
+    faint: Object = (10, 10, 50, 30, 0.2, "car")
+    assert united(config, [faint], [(60, 10, 70, 40, 0.39, "person")]) == [faint]
     assert (config.threshold_of("car"), config.threshold_of("person")) == (0.4, 0.8)
     assert (config.hide_threshold_of("car"), config.hide_threshold_of("person")) == (0.4, 0.8)
 
