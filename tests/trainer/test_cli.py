@@ -147,22 +147,44 @@ def test_ctrl_c_leaves_a_run_that_resumes(work: Path, monkeypatch: pytest.Monkey
         assert [row["epoch"] for row in csv.DictReader(file)] == ["identity", "1", "2", "3"]
 
 
-def test_sigterm_leaves_a_run_that_resumes(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+TERMINATED = """
+import os, signal
+from streamer import detect
+from tests.trainer.scenes import StandIn
+from trainer.cli import main
+from trainer.fit import Fitting
+
+original = Fitting.training_step
+
+def terminated(self, batch, index):
+    if self.current_epoch == 1:
+        os.kill(os.getpid(), signal.SIGTERM)
+    return original(self, batch, index)
+
+Fitting.training_step = terminated
+detect.load = lambda *_, **__: StandIn()
+main()
+"""
+
+
+def test_sigterm_leaves_a_run_that_resumes(work: Path) -> None:
     path = configuration(work)
-    original = Fitting.training_step
-
-    def terminated(self: Fitting, batch: fit.Batch, index: int) -> Any:
-        if self.current_epoch == 1:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return original(self, batch, index)
-
-    before = signal.getsignal(signal.SIGTERM)
-    with monkeypatch.context() as patched:
-        patched.setattr(Fitting, "training_step", terminated)
-        assert command("fit", path).code == 143
-    assert signal.getsignal(signal.SIGTERM) is before
+    root = str(Path(__file__).resolve().parents[2])
+    arguments = [sys.executable, "-c", TERMINATED, "fit", str(path)]
+    outcome = subprocess.run(
+        arguments, env={**os.environ, "PYTHONPATH": root}, capture_output=True, text=True, check=False
+    )
+    assert outcome.returncode == 143, outcome.stderr
     assert not (work / "runs" / "small" / "model.safetensors").exists()
     assert command("fit", path, "--resume").code == 0
+
+
+def test_sigterm_unwinds_and_is_handled_as_before_afterwards() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as raised, cli._terminable():
+        signal.raise_signal(signal.SIGTERM)
+    assert raised.value.code == 143
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_without_the_training_stack_one_line_says_what_to_install(
