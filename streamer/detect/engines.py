@@ -6,6 +6,7 @@ each works in the thread that calls it, as the other cores have stages of their 
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import logging
 import sys
@@ -103,12 +104,8 @@ class OpenVinoHeads:
     batch_size = 1
 
     def __init__(self, model: bytes) -> None:
-        # importing it sends its makers a message, from a thread; without this part of it it does not
-        sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # Python's way to say so
-        import openvino
-
-        self.name = f"openvino {openvino.__version__.partition('-')[0]} (CPU, 1 thread)"
-        core = openvino.Core()
+        core, version = _openvino()
+        self.name = f"openvino {version} (CPU, 1 thread)"
         graph = core.read_model(model)
         graph.reshape({INPUT: [1, *graph.input(INPUT).partial_shape[1:]]})
         settings: dict[str, Any] = {
@@ -127,6 +124,20 @@ class OpenVinoHeads:
         ]
         logits, distances = (torch.from_numpy(np.concatenate([each[i] for each in outputs])) for i in (0, 1))
         return logits, distances
+
+
+@functools.cache
+def _openvino() -> tuple[Any, str]:
+    """Return OpenVINO's core, for as long as the process lives, and its version.
+
+    Its CPU plugin gives the thread that loads it another stack for signals, and frees that in whichever
+    thread lets go of it last: the next signal to the first, such as Ctrl-C, would then crash the process.
+    """
+    # importing it sends its makers a message, from a thread; without this part of it it does not
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # Python's way to say so
+    import openvino
+
+    return openvino.Core(), openvino.__version__.partition("-")[0]
 
 
 def choose(network: Fcos, engine: str, device: torch.device) -> Heads:

@@ -7,6 +7,7 @@ import functools
 import importlib.util
 import json
 import logging
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -320,3 +321,30 @@ def test_a_run_hides_what_its_engine_finds_and_says_which_it_was(
     assert facts["frames_written"] == 4
     assert facts["frames_hidden_whole"] == {}
     assert f"detection runs on {facts['engine']}: as detect.engine says" in caplog.messages
+
+
+AFTERWARDS = """
+import signal, sys, threading
+import torch
+from streamer.detect.engines import OpenVinoHeads
+from streamer.detect.export import export
+from streamer.nets.fcos import Fcos, Options
+
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+made = [OpenVinoHeads(export(Fcos(Options(height=32, width=64, channels=8, blocks=1)).eval()))]
+thread = threading.Thread(target=made.clear)
+thread.start()
+thread.join()
+threads = [threading.Thread(target=bytearray, args=(10_000_000,)) for _ in range(20)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+signal.raise_signal(signal.SIGTERM)
+"""
+
+
+@needs_openvino
+def test_a_signal_after_openvino_is_gone_does_not_crash_the_process() -> None:
+    outcome = subprocess.run([sys.executable, "-c", AFTERWARDS], capture_output=True, text=True, check=False)
+    assert outcome.returncode == 143, outcome.stderr
