@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar, get_args
 
@@ -62,6 +62,8 @@ FAINT = 0.5
 
 LOOKAHEAD = 0.5
 """Seconds that a frame of footage waits for what follows it, where nothing else is said."""
+
+T = TypeVar("T")
 
 NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_. -]{0,98}[A-Za-z0-9_-])?")
 """What a camera's name looks like: it becomes the name of a folder."""
@@ -518,11 +520,22 @@ def load(
     Raises:
         ConfigError: anything about it is wrong; one line with the file, the key and what was expected.
     """
+    return read(path, lambda data: parse(data, sources=sources, device=device, environment=environment))
+
+
+def read(path: Path, parse: Callable[[Mapping[str, Any]], T]) -> T:
+    """Return what ``parse`` makes of a YAML file; errors as in ``read_yaml``, its own with the path."""
     data = read_yaml(path)
     try:
-        return parse(data, sources=sources, device=device, environment=environment)
+        return parse(data)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
+
+
+def require_version(data: Mapping[str, Any]) -> None:
+    """Refuse a configuration that does not say for which version of this program it is."""
+    if "version" not in data:
+        raise ConfigError("version: is missing; this program reads `version: 1`")
 
 
 def parse(
@@ -552,8 +565,7 @@ def parse(
     if sources:
         data["cameras"] = {name: {"source": source} for name, source in sources.items()}
     own_keys = ("version", "device", "cameras")
-    if "version" not in data:
-        raise ConfigError("version: is missing; this program reads `version: 1`")
+    require_version(data)
     defaults = {key: value for key, value in data.items() if key not in own_keys}
     # the defaults are checked on their own first, so that an error names the top level, not a camera
     validate(Settings, defaults, also=own_keys)

@@ -11,7 +11,7 @@ import torch
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from streamer import nets
-from streamer.config import BlurConfig, DetectConfig, Section, read_yaml, substitute, validate
+from streamer.config import BlurConfig, DetectConfig, Section, read, require_version, substitute, validate
 from streamer.errors import ConfigError
 
 
@@ -146,11 +146,7 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> TrainConfig
     Raises:
         ConfigError: anything about it is wrong; one line with the file, the key and what was expected.
     """
-    data = read_yaml(path)
-    try:
-        return parse(substitute(data, environment))
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None
+    return read(path, lambda data: parse(substitute(data, environment)))
 
 
 def parse(data: Mapping[str, Any]) -> TrainConfig:
@@ -159,8 +155,7 @@ def parse(data: Mapping[str, Any]) -> TrainConfig:
     Raises:
         ConfigError: as ``load``, without the file's name.
     """
-    if "version" not in data:
-        raise ConfigError("version: is missing; this program reads `version: 1`")
+    require_version(data)
     config = validate(TrainConfig, data)
     with torch.device("meta"):  # only its stride is of interest
         stride = nets.build(config.network.name, config.network.options).stride

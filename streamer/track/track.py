@@ -11,7 +11,7 @@ from streamer.config import GROUPS
 from streamer.track.motion import Box, Motion, between
 
 NEAR_FAINT = 0.4
-"""The same for a faint detection."""
+"""How far a faint detection may lie from where its object should be, in widths and heights."""
 
 REACH = 2.0
 """By how many standard deviations of where the object is that grows."""

@@ -9,8 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from streamer.config import DetectConfig, Section, read_yaml, substitute, validate
-from streamer.errors import ConfigError
+from streamer.config import DetectConfig, Section, read, read_yaml, require_version, substitute, validate
 from streamer.nets import fcos
 from trainer.config import DataConfig
 from trainer.label import TEACHER
@@ -103,15 +102,10 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> DetectorCon
     Raises:
         ConfigError: anything about it is wrong; one line with the file, the key and what was expected.
     """
-    data = read_yaml(path)
-    try:
-        return parse(substitute(data, environment))
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None
+    return read(path, lambda data: parse(substitute(data, environment)))
 
 
 def parse(data: Mapping[str, Any]) -> DetectorConfig:
     """Validate a configuration that is already a mapping; errors as in ``load``, without the file's name."""
-    if "version" not in data:
-        raise ConfigError("version: is missing; this program reads `version: 1`")
+    require_version(data)
     return validate(DetectorConfig, data)
