@@ -201,7 +201,7 @@ def evaluate(
             small.append(scored.row)
     if not rows and not hides:
         raise ConfigError(
-            f"data: nothing is to be restored in the {len(used)} pictures for test: {config.task} changes none"
+            f"data: {config.task} changes none of the {len(used)} pictures for test: nothing is to be restored"
         )
     if not rows:
         raise ConfigError(

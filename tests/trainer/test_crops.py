@@ -46,7 +46,7 @@ def test_pictures_are_decoded_once_and_read_back_as_they_are(
     assert decoded.names == ["a_0.png", "b_0.png", "c_0.png"]
     assert decoded.unreadable == ["z.png"]
     for index, path in enumerate(images_below(tmp_path / "pictures")[0][:3]):
-        np.testing.assert_array_equal(decoded[index], cv2.imread(str(path))[..., ::-1])
+        np.testing.assert_array_equal(decoded[index], read_image(path).numpy())
     monkeypatch.setattr(store, "read_image", None)
     again = store.store(pictures(tmp_path / "pictures"), tmp_path / "cache", "decoding", QUIET)
     np.testing.assert_array_equal(again[2], decoded[2])
