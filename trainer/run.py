@@ -201,7 +201,7 @@ def evaluate(
             small.append(scored.row)
     if not rows and not hides:
         raise ConfigError(
-            f"data: {config.task} changes none of the {len(used)} pictures for test: nothing is to be restored"
+            f"data: {config.task} changes none of the {len(used)} pictures for test; expected others"
         )
     if not rows:
         raise ConfigError(
