@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from streamer.boxes import Boxes, joined, pad, whole
-from streamer.config import BlurConfig, MaskConfig, OnFailure, ZonesConfig
+from streamer.config import BlurConfig, MaskConfig, ZonesConfig
+from streamer.detectors import OnFailure
 from streamer.failsafe import FailureLog, all_or_each
 from streamer.fill import METHODS, fill_opencv, fill_torch, noise, spread
 from streamer.frame import Batch, Detected, Dropped, Frame, Hidden
