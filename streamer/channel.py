@@ -316,8 +316,9 @@ class Guarded(Generic[T]):
         Args:
             tool: used in that thread alone.
             renew: makes the one that takes its place, in the thread that will use it.
-            name: of the stage, for messages; its section has the key ``timeout``.
-            seconds: that a use may take; the first one of each tool may take ``WARM_UP`` longer.
+            name: of the stage, for messages.
+            seconds: that a use may take, as ``detect.timeout`` says; the first one of each tool may take
+                ``WARM_UP`` longer.
         """
         self._renew = renew
         self._name = name
@@ -348,12 +349,12 @@ class Guarded(Generic[T]):
             return self._attendant.do(work, seconds)
         except HungError as error:
             hung = error
-        limit = f"{self._name}.timeout is {self._seconds:g}"
+        limit = f"detect.timeout is {self._seconds:g}"
         self._attendant.dismiss()
         if self._replaced:
             raise StageError(self._name, HungError(f"{hung}, for the second time ({limit})"))
         self._replaced = True
-        logger.error("%s: %s (%s): left behind, another one is loaded", self._name, hung, limit)
+        logger.error("%s: %s (%s): left behind, another one takes its place", self._name, hung, limit)
         try:
             self._attendant = _Attendant(self._name, self._another)
         except RuntimeError as error:  # no further thread can be started

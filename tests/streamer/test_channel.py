@@ -227,7 +227,8 @@ def test_what_hangs_is_left_behind_and_another_tool_takes_its_place_once(
             guarded.use(lambda _: released.wait())
         assert is_hanging()
         assert [record.message for record in caplog.records] == [
-            "detect: no answer within 0.05 s (detect.timeout is 0.05): left behind, another one is loaded"
+            "detect: no answer within 0.05 s (detect.timeout is 0.05): left behind, "
+            "another one takes its place"
         ]
         assert guarded.use(lambda tool: (tool, threading.current_thread())) == ("another", loaded[0])
         with pytest.raises(StageError) as raised:
