@@ -103,7 +103,7 @@ class Intake:
             self._lanes[item.camera].append(item)
             self._changed.notify()
 
-    def put_for_oldest(self, frame: Frame, most_audio: int) -> bool:
+    def put_for_oldest(self, frame: Frame, most_audio: int) -> int | None:
         """Append a frame to its lane for the oldest frame in there, whose audio goes to the one that follows.
 
         Args:
@@ -111,20 +111,21 @@ class Intake:
             most_audio: packets of audio that a frame may inherit; older ones are let go of.
 
         Returns:
-            Whether there was a frame to let go of; if not, ``frame`` was not appended.
+            How many packets were let go of; None where there was no frame to let go of, and ``frame`` was not
+            appended.
         """
         with self._changed:
             lane = self._lanes[frame.camera]
             oldest = next((item for item in lane if isinstance(item, Frame)), None)
             if oldest is None:
-                return False
+                return None
             lane.append(frame)
             following = next(item for item in lane if isinstance(item, Frame) and item is not oldest)
-            audio = (oldest.audio + following.audio)[-most_audio:]
-            lane[lane.index(following)] = replace(following, audio=audio)
+            audio = oldest.audio + following.audio
+            lane[lane.index(following)] = replace(following, audio=audio[-most_audio:])
             lane.remove(oldest)
             self._changed.notify()
-            return True
+            return max(0, len(audio) - most_audio)
 
     def batches(self, most: int, tick: float) -> Iterator[list[Frame | Marker]]:
         """Yield what is waiting, at most ``most`` items, for ever.
