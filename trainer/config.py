@@ -11,8 +11,11 @@ import torch
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from streamer import nets
-from streamer.config import BlurConfig, DetectConfig, Section, read, require_version, substitute, validate
+from streamer.config import BlurConfig
+from streamer.detectors import DetectConfig
 from streamer.errors import ConfigError
+from streamer.section import Section, validate
+from streamer.yaml_file import read, require_version, substitute
 
 HIDING = ("deblur",)
 """Tasks whose pairs are made by hiding what a detector finds."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from streamer.config import Section
 from streamer.nets.network import Network
+from streamer.section import Section
 
 
 class Options(Section):

@@ -11,8 +11,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from streamer.config import Section
 from streamer.nets.network import Network
+from streamer.section import Section
 
 
 class Options(Section):
