@@ -16,6 +16,7 @@ from streamer.detectors import DetectConfig
 from streamer.errors import ConfigError
 from streamer.section import Section, validate
 from streamer.yaml_file import read, require_version, substitute
+from trainer import losses, similarity
 
 HIDING = ("deblur",)
 """Tasks whose pairs are made by hiding what a detector finds."""
@@ -130,8 +131,9 @@ class NetworkConfig(Section):
 class FitConfig(Section):
     """How weights are found."""
 
-    loss: Literal["mse", "l1", "charbonnier"] = "mse"
-    """Over whole frames, or over the hidden pixels of regions."""
+    loss: str | dict[str, float] = "mse"
+    """Over whole frames, or over the hidden pixels of regions: one of ``trainer.losses.LOSSES``, or several
+    with the weight of each, of which ``adversarial`` may be one."""
     epochs: int = Field(default=5, ge=1, le=100_000)
     batch: int = Field(default=16, ge=1, le=4096)
     """Pairs per step."""
@@ -151,6 +153,23 @@ class FitConfig(Section):
     """Lightning's name of the arithmetic."""
     devices: int = Field(default=1, ge=1, le=1024)
     """How many devices train together."""
+
+    @field_validator("loss", mode="before")
+    @classmethod
+    def _terms(cls, loss: object) -> object:
+        losses.terms(loss)
+        return loss
+
+    @model_validator(mode="after")
+    def _what_two_networks_can(self) -> FitConfig:
+        if losses.ADVERSARIAL in self.loss:
+            if self.devices > 1:
+                raise ValueError(f"devices: expected 1 with an adversarial loss, found {self.devices}")
+            if self.precision == "16-mixed":
+                raise ValueError(
+                    "precision: expected '32-true' or 'bf16-mixed' with an adversarial loss, found '16-mixed'"
+                )
+        return self
 
 
 class TrainConfig(Section):
@@ -209,6 +228,12 @@ def parse(data: Mapping[str, Any]) -> TrainConfig:
         )
     if config.task not in HIDING and config.pairs.of == "regions":
         raise ConfigError(f"pairs.of: nothing is hidden for {config.task}; expected crops or frames")
+    windowed = {"ssim", "ms_ssim"} & set(losses.terms(config.fit.loss))
+    if windowed and config.pairs.size < similarity.WINDOW:
+        raise ConfigError(
+            f"pairs.size: expected at least {similarity.WINDOW}, the window of {min(windowed)}, "
+            f"found {config.pairs.size}"
+        )
     return config
 
 

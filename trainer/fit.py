@@ -15,14 +15,16 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint, RichProgressBar
 from torch import Tensor
+from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader, Sampler
 
 from streamer import nets
 from streamer.errors import SinkError, StreamerError
 from streamer.nets import Network
+from trainer import adversary, losses
 from trainer.augment import augment
 from trainer.config import HIDING, TrainConfig
-from trainer.losses import LOSSES, psnr
+from trainer.losses import psnr
 from trainer.pairs import Items
 
 WARM_UP = 0.05
@@ -40,8 +42,12 @@ class Fitting(lightning.LightningModule):
     def __init__(self, config: TrainConfig) -> None:
         super().__init__()
         self._config = config
-        self._loss = LOSSES[config.fit.loss]
+        self._loss = losses.build(config.fit.loss)
         self.network = nets.build(config.network.name, config.network.options)
+        self._share = losses.terms(config.fit.loss).get(losses.ADVERSARIAL, 0.0)
+        if self._share:
+            self.discriminator = adversary.Discriminator(self.network.inputs, config.pairs.size)
+            self.automatic_optimization = False  # Lightning's own way knows one optimiser
         self._sums = torch.zeros(0)
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
@@ -50,12 +56,20 @@ class Fitting(lightning.LightningModule):
         # pairs that are made as they are asked for were augmented before they were degraded
         kinds = self._config.fit.augment if self._config.task in HIDING else ()
         degraded, clean, hidden = augment(batch, kinds, seed)
-        loss = self._loss(self.network(degraded), clean, self._weight(hidden))
+        torch.manual_seed(seed)  # for dropout: a resumed run drops the same
+        restored, weight = self.network(degraded), self._weight(hidden)
+        loss = self._loss(restored, clean, weight)
+        if self._share:
+            shown = losses.composite(restored, clean, weight)
+            self._step(1, adversary.judging(self.discriminator, degraded, clean, shown))
+            loss = loss + self._share * adversary.fooling(self.discriminator, degraded, shown)
         if not bool(torch.isfinite(loss)):
             raise StreamerError(
                 f"fit: the loss is no number any more in epoch {self.current_epoch + 1}, step {index + 1}; "
                 "lower fit.rate or set fit.clip (the last whole epoch's checkpoint is kept)"
             )
+        if self._share:
+            self._step(0, loss)
         self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(degraded), sync_dist=True)
         return loss
 
@@ -84,14 +98,26 @@ class Fitting(lightning.LightningModule):
         )
 
     def configure_optimizers(self) -> Any:
-        """Return Adam, with a schedule per step."""
+        """Return Adam, with a schedule per step; for each of two networks where one judges the other."""
         fit = self._config.fit
-        adam = torch.optim.Adam(self.network.parameters(), lr=fit.rate)
+        learning = [self.network, self.discriminator] if self._share else [self.network]
+        betas = adversary.BETAS if self._share else (0.9, 0.999)
+        adams = [torch.optim.Adam(each.parameters(), lr=fit.rate, betas=betas) for each in learning]
         if fit.schedule == "constant":
-            return adam
+            return adams
         steps = int(self.trainer.estimated_stepping_batches)
-        schedule = torch.optim.lr_scheduler.LambdaLR(adam, lambda step: _cosine(step, steps))
-        return {"optimizer": adam, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        schedules = [LambdaLR(adam, lambda step: _cosine(step, steps)) for adam in adams]
+        return adams, [{"scheduler": schedule, "interval": "step"} for schedule in schedules]
+
+    def _step(self, which: int, loss: Tensor) -> None:
+        """Do by hand what Lightning does for one optimiser: the network's is the first."""
+        optimizer = self.optimizers()[which]
+        optimizer.zero_grad()
+        self.manual_backward(loss)
+        self.clip_gradients(optimizer, self._config.fit.clip, "norm")
+        optimizer.step()
+        if schedules := self.lr_schedulers():
+            schedules[which].step()
 
     def _weight(self, hidden: Tensor) -> Tensor:
         """What counts: all of a whole frame, as the reference has it; of a region what is pasted back."""
@@ -242,7 +268,7 @@ def fit(
         precision=config.fit.precision,
         max_epochs=epochs,
         limit_train_batches=steps,
-        gradient_clip_val=config.fit.clip,
+        gradient_clip_val=config.fit.clip if fitting.automatic_optimization else None,
         callbacks=callbacks,
         logger=False,
         num_sanity_val_steps=0,
@@ -268,7 +294,8 @@ def fit(
         raise SystemExit(0)  # of several processes the first goes on alone
     network = nets.build(config.network.name, config.network.options)
     kept = torch.load(best.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
-    network.load_state_dict({name.removeprefix("network."): value for name, value in kept.items()})
+    own = "network."
+    network.load_state_dict({name[len(own) :]: value for name, value in kept.items() if name.startswith(own)})
     monitored = [row[str(best.monitor)] for row in history.rows]
     return Fitted(network.eval(), history.rows, identity, monitored.index(max(monitored)) + 1)
 
