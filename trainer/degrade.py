@@ -62,10 +62,17 @@ def pairs(
             if variant == 0:
                 yield from _pairs(image, hide(image, exact, blur, random=random), form)
                 continue
-            factor = float(random.uniform(form.strengths[0], form.strengths[1]))
-            varied = blur.model_copy(update={"strength": blur.strength * factor})
-            moved = _jitter(exact, form.jitter, random)
-            yield from _pairs(image, hide(image, moved, varied, random=random), form)
+            moved, other = varied(exact, blur, form, random)
+            yield from _pairs(image, hide(image, moved, other, random=random), form)
+
+
+def varied(
+    boxes: NDArray[np.float32], blur: BlurConfig, form: PairsConfig, random: np.random.Generator
+) -> tuple[NDArray[np.float32], BlurConfig]:
+    """Return boxes that are somewhat off, and another strength of blur, as ``form`` says."""
+    factor = float(random.uniform(form.strengths[0], form.strengths[1]))
+    other = blur.model_copy(update={"strength": blur.strength * factor})
+    return _jitter(boxes, form.jitter, random), other
 
 
 def _pairs(image: torch.Tensor, covering: Covering, form: PairsConfig) -> Iterator[Pair]:

@@ -120,8 +120,8 @@ class Fitting(lightning.LightningModule):
             schedules[which].step()
 
     def _weight(self, hidden: Tensor) -> Tensor:
-        """What counts: all of a whole frame, as the reference has it; of a region what is pasted back."""
-        return hidden if self._config.pairs.of == "regions" else torch.ones_like(hidden)
+        """What counts: all of a whole frame, as the reference has it; else what is pasted back."""
+        return torch.ones_like(hidden) if self._config.pairs.of == "frames" else hidden
 
 
 def means(sums: Tensor) -> dict[str, float]:
@@ -250,7 +250,7 @@ def fit(
     best = ModelCheckpoint(
         checkpoints,
         "best",
-        monitor="psnr_hidden_db" if config.pairs.of == "regions" else "psnr_db",
+        monitor="psnr_db" if config.pairs.of == "frames" else "psnr_hidden_db",
         mode="max",
         save_last=True,
         save_on_train_epoch_end=True,
@@ -303,4 +303,4 @@ def fit(
 def _identity(fitting: Fitting, validation: DataLoader[Any]) -> dict[str, float]:
     """Return what doing nothing scores."""
     with torch.inference_mode():
-        return means(torch.stack([fitting.sums(batch[0], batch) for batch in validation]).sum(dim=0))
+        return means(torch.stack([fitting.sums(batch[0][:, :3], batch) for batch in validation]).sum(dim=0))
