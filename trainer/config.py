@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import torch
 from pydantic import ConfigDict, Field, field_validator, model_validator
+from torch import nn
 
 from streamer import nets
 from streamer.config import BlurConfig
@@ -105,8 +106,8 @@ class ColourConfig(Section):
     """What ``task: colourise`` gives beside the grey picture."""
 
     hints: Literal["none", "plate"] = "none"
-    """``plate``: the median colour of other frames of the same clip, as a fixed camera has it; needs a
-    network that takes hints."""
+    """``plate``: half of the pictures come with most of their own colour, as a fixed camera's plate gives it
+    where nothing moved, and a network has to take hints."""
 
 
 class NetworkConfig(Section):
@@ -134,6 +135,9 @@ class FitConfig(Section):
     loss: str | dict[str, float] = "mse"
     """Over whole frames, or over the hidden pixels of regions: one of ``trainer.losses.LOSSES``, or several
     with the weight of each, of which ``adversarial`` may be one."""
+    backbone: str | None = None
+    """State dict of a MobileNetV2 trained on ImageNet, torchvision's or one with its tensors in its order, to
+    start from; for networks that have one."""
     epochs: int = Field(default=5, ge=1, le=100_000)
     batch: int = Field(default=16, ge=1, le=4096)
     """Pairs per step."""
@@ -220,12 +224,21 @@ def parse(data: Mapping[str, Any]) -> TrainConfig:
     require_version(data)
     config = validate(TrainConfig, data)
     with torch.device("meta"):  # only its stride is of interest
-        stride = nets.build(config.network.name, config.network.options).stride
+        network = nets.build(config.network.name, config.network.options)
+    stride = network.stride
     if config.pairs.size % stride:
         raise ConfigError(
             f"pairs.size: {config.network.name} works on sides that are multiples of {stride}, "
             f"{config.pairs.size} is not"
         )
+    hinted = config.task == "colourise" and config.colour.hints != "none"
+    if (network.inputs == 6) != hinted:
+        raise ConfigError(
+            f"network: {config.network.name} takes {network.inputs} channels, but pairs have "
+            f"{6 if hinted else 3}; set network.hints and colour.hints alike"
+        )
+    if config.fit.backbone is not None and not isinstance(getattr(network, "backbone", None), nn.Module):
+        raise ConfigError(f"fit.backbone: {config.network.name} has none; leave it out")
     if config.task not in HIDING and config.pairs.of == "regions":
         raise ConfigError(f"pairs.of: nothing is hidden for {config.task}; expected crops or frames")
     windowed = {"ssim", "ms_ssim"} & set(losses.terms(config.fit.loss))
