@@ -75,6 +75,9 @@ class PairsConfig(Section):
     crops: how many of each training frame an epoch has."""
     jitter: float = Field(default=0.0, ge=0.0, le=0.5)
     """How far a box's edges move at random from the second variant on, as a share of its width and height."""
+    elsewhere: int = Field(default=0, ge=0, le=64)
+    """How many boxes of any size and place are hidden beside those of objects, from the second variant on:
+    what is in them looks different, but blurs alike."""
     strengths: list[float] = Field(default=[1.0, 1.0], min_length=2, max_length=2)
     """Least and most factor on the blur's strength, at random, from the second variant on."""
 
