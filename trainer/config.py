@@ -15,6 +15,9 @@ from streamer.config import BlurConfig, DetectConfig, Section, read, require_ver
 from streamer.errors import ConfigError
 from trainer import losses, similarity
 
+HIDING = ("deblur",)
+"""Tasks whose pairs are made by hiding what a detector finds."""
+
 
 class DataConfig(Section):
     """Where frames come from and which clips serve what."""
@@ -23,6 +26,11 @@ class DataConfig(Section):
     """Handle of a Kaggle dataset; a versioned one is answered from ``KAGGLEHUB_CACHE`` without a network."""
     folder: str | None = None
     """A folder with frames, sub-folders too, in place of the dataset."""
+    extra: list[str] = Field(default_factory=list)
+    """Folders whose pictures are trained on too, but for those of clips that serve anything else."""
+    test_folder: str | None = None
+    """A folder whose pictures are the test side, such as a standard test set; ``test`` then
+    counts for nothing."""
     frames: str = "frames"
     """Where the dataset's images are gathered, flat."""
     cache: str = "cache"
@@ -51,14 +59,16 @@ class DataConfig(Section):
 class PairsConfig(Section):
     """What a (degraded, clean) pair is."""
 
-    of: Literal["frames", "regions"] = "frames"
-    """``frames``: whole frames, resized; ``regions``: each hidden region as streamer cuts it."""
+    of: Literal["frames", "regions", "crops"] = "frames"
+    """``frames``: whole frames, resized; ``regions``: each hidden region as streamer cuts it, resized;
+    ``crops``: squares of a frame at its own resolution."""
     size: int = Field(default=128, ge=8, le=1024)
     """Side in pixels of the squares."""
     context: float = Field(default=0.25, ge=0.0, le=4.0)
     """For regions: how far one is grown on each side before it is cut, as a share of its width and height."""
-    variants: int = Field(default=1, ge=1, le=100)
-    """For regions: how often each training frame is hidden, each time with other boxes and strength."""
+    variants: int = Field(default=1, ge=1, le=1000)
+    """For regions: how often each training frame is hidden, each time with other boxes and strength. For
+    crops: how many of each training frame an epoch has."""
     jitter: float = Field(default=0.0, ge=0.0, le=0.5)
     """How far a box's edges move at random from the second variant on, as a share of its width and height."""
     strengths: list[float] = Field(default=[1.0, 1.0], min_length=2, max_length=2)
@@ -70,6 +80,30 @@ class PairsConfig(Section):
         if not 0.0 < strengths[0] <= strengths[1]:
             raise ValueError(f"expected two factors above 0, the smaller first, found {strengths}")
         return strengths
+
+
+class NoiseConfig(Section):
+    """What ``task: denoise`` adds to a picture."""
+
+    sigma: float | list[float] = 51.0
+    """Standard deviation of Gaussian noise, of 255; or the least and the most, between which each picture has
+    its own (a blind denoiser)."""
+
+    @field_validator("sigma")
+    @classmethod
+    def _range(cls, sigma: float | list[float]) -> float | list[float]:
+        bounds = sigma if isinstance(sigma, list) else [sigma, sigma]
+        if len(bounds) != 2 or not 0.0 <= bounds[0] <= bounds[1] <= 255.0:
+            raise ValueError(f"expected a number from 0 to 255, or two, the smaller first, found {sigma}")
+        return sigma
+
+
+class ColourConfig(Section):
+    """What ``task: colourise`` gives beside the grey picture."""
+
+    hints: Literal["none", "plate"] = "none"
+    """``plate``: the median colour of other frames of the same clip, as a fixed camera has it; needs a
+    network that takes hints."""
 
 
 class NetworkConfig(Section):
@@ -108,9 +142,10 @@ class FitConfig(Section):
     """Decay per step of an average over the weights, which is then what is validated and kept."""
     clip: float | None = Field(default=None, gt=0.0)
     """Largest norm of the gradient."""
-    augment: list[Literal["mirror", "flip", "colour"]] = Field(default_factory=list)
-    """What happens to pairs at random: ``mirror`` left to right, ``flip`` upside down, ``colour`` swaps the
-    channels and changes contrast and brightness, which a blur commutes with."""
+    augment: list[Literal["mirror", "flip", "colour", "scale"]] = Field(default_factory=list)
+    """What happens to pairs at random: ``mirror`` left to right, ``flip`` upside down, ``colour`` changes
+    contrast and brightness, and swaps the channels where something is hidden, ``scale`` cuts crops of up to
+    three times the size and reduces them."""
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     """Lightning's name of the arithmetic."""
     devices: int = Field(default=1, ge=1, le=1024)
@@ -138,7 +173,8 @@ class TrainConfig(Section):
     """The whole file."""
 
     version: Literal[1] = 1
-    task: Literal["deblur"] = "deblur"
+    task: Literal["deblur", "denoise", "colourise"] = "deblur"
+    """What a pair is made by: hiding, noise, or taking the colour away."""
     seed: int = Field(default=0, ge=0, lt=2**32)
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     """``auto``, ``cpu``, ``cuda`` or ``cuda:N``."""
@@ -147,6 +183,10 @@ class TrainConfig(Section):
     """What finds the objects to hide; the same as streamer's."""
     blur: BlurConfig = BlurConfig()
     """What hides them; the same as streamer's."""
+    noise: NoiseConfig = NoiseConfig()
+    """For ``task: denoise``."""
+    colour: ColourConfig = ColourConfig()
+    """For ``task: colourise``."""
     pairs: PairsConfig = PairsConfig()
     network: NetworkConfig = NetworkConfig()
     fit: FitConfig = FitConfig()
@@ -189,6 +229,8 @@ def parse(data: Mapping[str, Any]) -> TrainConfig:
             f"pairs.size: expected at least {similarity.WINDOW}, the window of {min(windowed)}, "
             f"found {config.pairs.size}"
         )
+    if config.task not in HIDING and config.pairs.of == "regions":
+        raise ConfigError(f"pairs.of: nothing is hidden for {config.task}; expected crops or frames")
     return config
 
 

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-import PIL.Image
-import PIL.ImageOps
 import torch
 from numpy.typing import NDArray
 
 from streamer.boxes import whole
 from streamer.config import BlurConfig
-from streamer.errors import SourceError
 from streamer.hide import Covering, hide
 from streamer.restore import cut, surroundings
 from trainer.config import PairsConfig
 from trainer.data import Picture
+from trainer.images import read_image
 
 BoxesByName = Mapping[str, NDArray[np.float32]]
 """float32 ``[N, 4]`` in pixels for each readable frame, by its name."""
@@ -34,27 +31,6 @@ class Pair:
     """The same."""
     hidden: NDArray[np.uint8]
     """``[S, S]``: which share of each pixel is hidden, 255 for all of it."""
-
-
-def read_image(path: Path) -> torch.Tensor:
-    """Decode an image upright.
-
-    Returns:
-        uint8 ``[H, W, 3]``, RGB.
-
-    Raises:
-        SourceError: it is no image, damaged or truncated.
-    """
-    try:
-        with PIL.Image.open(path) as opened:
-            image = PIL.ImageOps.exif_transpose(opened)
-            if image.mode.startswith("I"):  # 16-bit grey, which converting would cut off at 255
-                pixels = (np.asarray(image) // 257).astype(np.uint8)[..., None].repeat(3, axis=2)
-            else:
-                pixels = np.array(image.convert("RGB"))
-    except (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError) as error:
-        raise SourceError(f"{path}: no image, damaged or truncated ({error})") from None
-    return torch.from_numpy(pixels)
 
 
 def pairs(

@@ -23,9 +23,9 @@ from streamer.errors import SinkError, StreamerError
 from streamer.nets import Network
 from trainer import adversary, losses
 from trainer.augment import augment
-from trainer.config import TrainConfig
+from trainer.config import HIDING, TrainConfig
 from trainer.losses import psnr
-from trainer.pairs import PairFolders, Pairs
+from trainer.pairs import Items
 
 WARM_UP = 0.05
 """Share of the steps over which a cosine schedule first rises."""
@@ -53,7 +53,9 @@ class Fitting(lightning.LightningModule):
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """Return the loss of one batch."""
         seed = hash((self._config.seed, self.current_epoch, index)) % 2**63
-        degraded, clean, hidden = augment(batch, self._config.fit.augment, seed)
+        # pairs that are made as they are asked for were augmented before they were degraded
+        kinds = self._config.fit.augment if self._config.task in HIDING else ()
+        degraded, clean, hidden = augment(batch, kinds, seed)
         torch.manual_seed(seed)  # for dropout: a resumed run drops the same
         restored, weight = self.network(degraded), self._weight(hidden)
         loss = self._loss(restored, clean, weight)
@@ -141,7 +143,10 @@ def _cosine(step: int, steps: int) -> float:
 
 
 class Shuffled(Sampler[int]):
-    """All indices in an order that follows from seed and epoch, so that a resumed run continues it."""
+    """All indices in an order that follows from seed and epoch, so that a resumed run continues it.
+
+    An index of epoch e has e times the data's length added, for data that differ from epoch to epoch.
+    """
 
     def __init__(self, data: Sized, seed: int) -> None:
         self._data = data
@@ -154,7 +159,8 @@ class Shuffled(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         generator = torch.Generator().manual_seed(hash((self._seed, self._epoch)) % 2**63)
-        yield from torch.randperm(len(self._data), generator=generator).tolist()
+        order = torch.randperm(len(self._data), generator=generator)
+        yield from (order + self._epoch * len(self._data)).tolist()
 
     def __len__(self) -> int:
         return len(self._data)
@@ -205,7 +211,8 @@ class Fitted:
 
 def fit(
     config: TrainConfig,
-    folders: PairFolders,
+    train: Items,
+    validation: Items,
     checkpoints: Path,
     device: torch.device,
     *,
@@ -217,7 +224,8 @@ def fit(
 
     Args:
         config: what and how.
-        folders: the pairs.
+        train: the pairs to train with.
+        validation: the pairs to choose the epoch by.
         checkpoints: folder for ``best.ckpt`` and ``last.ckpt``, the latter written after each epoch.
         device: where to train.
         resume: go on from ``last.ckpt``; the outcome is that of a run which was never interrupted.
@@ -236,7 +244,6 @@ def fit(
     torch.manual_seed(config.seed)
     fitting = Fitting(config)
     epochs = 1 if steps is not None else config.fit.epochs
-    train, validation = Pairs(folders.train), Pairs(folders.validation)
     shuffled = DataLoader(train, config.fit.batch, sampler=Shuffled(train, config.seed))
     ordered = DataLoader(validation, config.fit.batch)
     history = History(epochs)

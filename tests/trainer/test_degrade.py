@@ -14,7 +14,8 @@ from streamer.restore import cut
 from tests.trainer.scenes import CAR, HEIGHT, WIDTH, frames, picture, seed_of
 from trainer.config import PairsConfig
 from trainer.data import Picture
-from trainer.degrade import pairs, read_image
+from trainer.degrade import pairs
+from trainer.images import read_image
 
 HARD = BlurConfig(quantise=1, scale=1.0, margin=0.0, edge="hard")
 BOXES = {"a_0.png": np.array([CAR, (70, 50, 200, 200)], np.float32)}

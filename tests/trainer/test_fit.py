@@ -13,7 +13,7 @@ from tests.trainer.scenes import configuration, frames, install
 from trainer import config, data, fit, pairs
 from trainer.config import TrainConfig
 from trainer.fit import Fitted, Fitting, Shuffled
-from trainer.pairs import PairFolders
+from trainer.pairs import PairFolders, Pairs
 
 QUIET = Console(quiet=True)
 CPU = torch.device("cpu")
@@ -29,9 +29,14 @@ class Setting:
     folders: PairFolders
     folder: Path
 
+    @property
+    def sides(self) -> tuple[Pairs, Pairs]:
+        """What is trained and validated with."""
+        return Pairs(self.folders.train), Pairs(self.folders.validation)
+
     def fit(self, name: str, **options: Any) -> Fitted:
         """Train in a folder of that name."""
-        return fit.fit(self.config, self.folders, self.folder / name, CPU, progress=False, **options)
+        return fit.fit(self.config, *self.sides, self.folder / name, CPU, progress=False, **options)
 
 
 def setting(folder: Path, monkeypatch: pytest.MonkeyPatch, **sections: Any) -> Setting:
@@ -63,8 +68,8 @@ def test_a_network_that_may_learn_by_heart_beats_the_identity(
     prepared = setting(
         tmp_path, monkeypatch, network={"width": 16}, fit={"epochs": 30, "batch": 2, "schedule": "cosine"}
     )
-    folders = PairFolders(prepared.folders.train, prepared.folders.train)
-    found = fit.fit(prepared.config, folders, tmp_path / "run", CPU, progress=False)
+    known = Pairs(prepared.folders.train)
+    found = fit.fit(prepared.config, known, known, tmp_path / "run", CPU, progress=False)
     assert found.rows[-1]["psnr_hidden_db"] > found.identity["psnr_hidden_db"] + 3.0
     assert found.rows[-1]["train_loss"] < 0.5 * found.rows[0]["train_loss"]
 
@@ -192,8 +197,8 @@ def test_an_adversary_changes_neither_the_fresh_network_nor_its_plain_loss(
 def test_the_losses_of_a_config_are_learned_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for loss in ({"ms_ssim": 0.84, "l1": 0.16}, {"l1": 100, "adversarial": 1}):
         prepared = setting(tmp_path, monkeypatch, fit={"epochs": 12, "batch": 4, "loss": loss})
-        folders = PairFolders(prepared.folders.train, prepared.folders.train)
-        found = fit.fit(prepared.config, folders, tmp_path / "run", CPU, progress=False)
+        known = prepared.sides[0]
+        found = fit.fit(prepared.config, known, known, tmp_path / "run", CPU, progress=False)
         assert found.rows[-1]["psnr_hidden_db"] > found.identity["psnr_hidden_db"] + 1.0
 
 
