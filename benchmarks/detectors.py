@@ -36,10 +36,11 @@ from torchvision.ops import box_iou
 from benchmarks.leak import SMALLEST
 from benchmarks.teacher import Pass, findings, group, read
 from streamer import detect
-from streamer.config import STREET, DetectConfig
+from streamer.classes import STREET
 from streamer.detect import Detector
 from streamer.detect.engines import FASTEST_FIRST
 from streamer.detect.zoo import TorchvisionDetector
+from streamer.detectors import DetectConfig
 from streamer.errors import ConfigError, StreamerError
 from streamer.frame import Detections, Frame
 from streamer.pipeline import one_thread_each

@@ -34,8 +34,9 @@ from rich.table import Table
 
 from benchmarks.teacher import Pass, Seen, group, look, read
 from streamer.boxes import pad
-from streamer.config import CameraConfig, DetectConfig, TrackConfig
+from streamer.config import CameraConfig, TrackConfig
 from streamer.detect.stage import stage as detect_stage
+from streamer.detectors import DetectConfig
 from streamer.errors import StreamerError
 from streamer.frame import Batch, Detected, Detections, Frame
 from streamer.hide import grown

@@ -16,7 +16,9 @@ import numpy as np
 import torch
 
 from streamer import cut, detect, source
-from streamer.config import GROUPS, STREET, CameraConfig, DetectConfig
+from streamer.classes import GROUPS, STREET
+from streamer.config import CameraConfig
+from streamer.detectors import DetectConfig
 from streamer.frame import Detections, Discontinuity, End, Frame
 from trainer import strong
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from streamer.config import CLASSES
+from streamer.classes import CLASSES
 from streamer.errors import ConfigError
 from streamer.frame import Detections
 from streamer.plain import real

@@ -2,214 +2,29 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeAlias
 
-import yaml
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    TypeAdapter,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
-from pydantic_core import InitErrorDetails
+from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from streamer import polygon
-from streamer.address import mask
+from streamer.classes import CLASSES, GROUPS
+from streamer.detectors import DetectConfig, one_or_several, override
 from streamer.errors import ConfigError
-
-GROUPS: Mapping[str, tuple[str, ...]] = {
-    "two-wheeler": ("bicycle", "motorcycle"),
-    "vehicle": ("bicycle", "car", "motorcycle", "bus", "truck"),
-}
-"""Names that stand for several of COCO's classes."""
-
-STREET = ("person", "bicycle", "car", "motorcycle", "bus", "truck")
-"""What is looked for when ``detect.classes`` is not given."""
-
-COCO = (
-    "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat", "traffic light",
-    "fire hydrant", "stop sign", "parking meter", "bench", "bird", "cat", "dog", "horse", "sheep", "cow",
-    "elephant", "bear", "zebra", "giraffe", "backpack", "umbrella", "handbag", "tie", "suitcase", "frisbee",
-    "skis", "snowboard", "sports ball", "kite", "baseball bat", "baseball glove", "skateboard", "surfboard",
-    "tennis racket", "bottle", "wine glass", "cup", "fork", "knife", "spoon", "bowl", "banana", "apple",
-    "sandwich", "orange", "broccoli", "carrot", "hot dog", "pizza", "donut", "cake", "chair", "couch",
-    "potted plant", "bed", "dining table", "toilet", "tv", "laptop", "mouse", "remote", "keyboard",
-    "cell phone", "microwave", "oven", "toaster", "sink", "refrigerator", "book", "clock", "vase",
-    "scissors", "teddy bear", "hair drier", "toothbrush",
-)  # fmt: skip
-"""COCO's 80 class names, in the order that its 80-class detectors use."""
-
-FACE = "face"
-"""What face detectors find; it is none of COCO's classes."""
-
-CLASSES = (*COCO, FACE)
-"""All names of classes."""
-
-HIDE_THRESHOLD = 0.2
-"""Chosen with benchmarks/leak.py on clips that the README's table does not report on."""
-
-FAINT = 0.5
-"""Share of the score that hides from which on a detection goes on with a track, though it begins none."""
+from streamer.section import Section, as_tuple, kind, merge, mistake, suggest, validate
+from streamer.yaml_file import read, require_version, substitute
 
 LOOKAHEAD = 0.5
 """Seconds that a frame of footage waits for what follows it, where nothing else is said."""
-
-T = TypeVar("T")
 
 NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_. -]{0,98}[A-Za-z0-9_-])?")
 """What a camera's name looks like: it becomes the name of a folder."""
 
 
-class Section(BaseModel):
-    """A part of the file: immutable, strict about types, and without unknown keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-def as_tuple(value: object) -> object:
-    """Read a list, which is what YAML and JSON have, as a tuple."""
-    return tuple(value) if isinstance(value, list) else value
-
-
-OnFailure: TypeAlias = Literal["hide", "drop"]
 Level: TypeAlias = Annotated[int, Field(ge=0, le=255)]
-
-
-def _tiles(value: object) -> object:
-    if not isinstance(value, str) or not re.fullmatch("[1-8]x[1-8]", value):
-        raise ValueError(f"expected columns and rows of tiles, from 1x1 to 8x8, found {_kind(value)}")
-    return value
-
-
-class DetectConfig(Section):
-    """How objects are found."""
-
-    model: str = "bundled"
-    """``bundled``, the name of a torchvision detector, or the path of an ONNX file or of ``trainer``'s."""
-    weights: str = "default"
-    """For a torchvision detector: ``default``, or the path of a file with its state dict."""
-    engine: Literal["auto", "torch", "onnxruntime", "openvino"] = "auto"
-    """What runs the network; ``auto``: the fastest that is installed and runs it, on a GPU torch."""
-    classes: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = Field(default=STREET, min_length=1)
-    """COCO names, ``face``, or the groups ``vehicle`` and ``two-wheeler``, which are resolved on loading."""
-    threshold: float = Field(default=0.25, ge=0.0, le=1.0)
-    """The score from which on a detection counts as an object, in the logs."""
-    hide_threshold: float = Field(default=HIDE_THRESHOLD, ge=0.0, le=1.0)
-    """The score from which on it is hidden; never more than ``threshold``."""
-    every: int = Field(default=1, ge=1, le=100)
-    """Look at every so manieth frame only; tracks say what to hide in the others."""
-    on_failure: OnFailure = "hide"
-    """What becomes of a frame in which finding or hiding failed: it leaves hidden whole, or not at all."""
-    timeout: float = Field(default=30.0, gt=0.0, le=3600.0)
-    """Seconds after which a detector that does not return is left behind; its first call has 60 more."""
-    tiles: Annotated[str, BeforeValidator(_tiles)] = "1x1"
-    """Columns and rows of overlapping tiles in which to look too; ``1x1`` is the whole frame alone."""
-
-    @property
-    def grid(self) -> tuple[int, int]:
-        """Columns and rows of ``tiles``."""
-        columns, _, rows = self.tiles.partition("x")
-        return int(columns), int(rows)
-
-    @property
-    def hides_from(self) -> float:
-        """The score from which on a detection is hidden: whatever counts is."""
-        return min(self.threshold, self.hide_threshold)
-
-    @property
-    def seeks_from(self) -> float:
-        """The score from which on a detection is asked for: faint ones still tell where a track goes on."""
-        return FAINT * self.hides_from
-
-    @property
-    def detectors(self) -> tuple[DetectConfig, ...]:
-        """Each detector's settings."""
-        return (self,)
-
-    @property
-    def sought(self) -> tuple[str, ...]:
-        """All classes that any of the detectors looks for."""
-        return tuple(dict.fromkeys(name for each in self.detectors for name in each.classes))
-
-    def threshold_of(self, label: str) -> float:
-        """The score from which on an object of a class counts: the least of those that look for it."""
-        return min(
-            (each.threshold for each in self.detectors if label in each.classes), default=self.threshold
-        )
-
-    def hide_threshold_of(self, label: str) -> float:
-        """The score from which on an object of a class is hidden: the least of those that look for it."""
-        return min(
-            (each.hides_from for each in self.detectors if label in each.classes), default=self.hides_from
-        )
-
-    def seek_threshold_of(self, label: str) -> float:
-        """The score from which on an object of a class is asked for."""
-        return FAINT * self.hide_threshold_of(label)
-
-    @model_validator(mode="after")
-    def _hides_what_counts(self) -> DetectConfig:
-        if self.hide_threshold > self.threshold and "hide_threshold" in self.model_fields_set:
-            raise ValueError(
-                f"hide_threshold is {self.hide_threshold:g}, above threshold ({self.threshold:g}): "
-                "what counts as an object must be hidden"
-            )
-        return self
-
-    @field_validator("classes")
-    @classmethod
-    def _known_classes(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        resolved: dict[str, None] = {}
-        for name in names:
-            if name not in CLASSES and name not in GROUPS:
-                raise ValueError(f"unknown class {name!r}{_suggest(name, [*CLASSES, *GROUPS])}")
-            resolved.update(dict.fromkeys(GROUPS.get(name, (name,))))
-        return tuple(resolved)
-
-
-FOR_ALL = ("every", "on_failure", "timeout")
-"""Keys of ``detect`` that hold for all detectors of a list, and stand with the first."""
-
-
-class EnsembleConfig(DetectConfig):
-    """Several detectors at once: the first, with what holds for all, and the others."""
-
-    others: tuple[DetectConfig, ...]
-
-    @property
-    def detectors(self) -> tuple[DetectConfig, ...]:
-        """Each detector's settings."""
-        return (self, *self.others)
-
-
-def _detectors(value: object) -> object:
-    """Read a list of detectors; anything else is left to ``DetectConfig``."""
-    if not isinstance(value, list | tuple):
-        return value
-    if not value:
-        raise ValueError("expected keys and values, or a list with those of each detector, found no detector")
-    first, *others = TypeAdapter(tuple[DetectConfig, ...]).validate_python(tuple(value))
-    for place, other in enumerate(others, 1):
-        for key in FOR_ALL:
-            if key in other.model_fields_set:
-                reason = ValueError("holds for all detectors of the list; give it with the first")
-                wrong = InitErrorDetails(
-                    type="value_error", loc=(place, key), input=value, ctx={"error": reason}
-                )
-                raise ValidationError.from_exception_data("detect", [wrong])
-    if not others:
-        return first
-    keys = {key: getattr(first, key) for key in DetectConfig.model_fields}
-    return EnsembleConfig.model_construct(first.model_fields_set, **keys, others=tuple(others))
 
 
 class TrackConfig(Section):
@@ -277,8 +92,14 @@ class BlurConfig(MaskConfig):
     def _known_keys(cls, given: Any) -> Any:
         for key, value in given.items() if isinstance(given, dict) else ():
             if key not in cls.model_fields and key not in CLASSES and key not in GROUPS:
-                unknown = InitErrorDetails(type="extra_forbidden", loc=(str(key),), input=value)
-                raise ValidationError.from_exception_data(cls.__name__, [unknown])
+                names = [*GROUPS, *CLASSES]
+                if isinstance(value, dict):  # only a class has keys of its own
+                    found = f"unknown class{suggest(str(key), names)}; known: {', '.join(names)}"
+                else:
+                    known = ", ".join(cls.model_fields)
+                    found = f"unknown key{suggest(str(key), [*cls.model_fields, *names])}"
+                    found += f"; known here: {known} and the names of classes"
+                raise mistake((str(key),), value, found)
         return given
 
     @property
@@ -307,12 +128,12 @@ def _polygons(value: object) -> object:
     """Check a list of polygons and return it as tuples of numbers."""
     if not isinstance(value, list | tuple):
         raise ValueError(
-            f"expected a list of polygons, such as [[[0, 0], [0.2, 0], [0.2, 0.1]]], found {_kind(value)}"
+            f"expected a list of polygons, such as [[[0, 0], [0.2, 0], [0.2, 0.1]]], found {kind(value)}"
         )
     polygons: list[Polygon] = []
     for number, corners in enumerate(value, 1):
         if not isinstance(corners, list | tuple):
-            raise ValueError(f"polygon {number}: expected a list of [x, y] points, found {_kind(corners)}")
+            raise ValueError(f"polygon {number}: expected a list of [x, y] points, found {kind(corners)}")
         points = [_point(point, f"polygon {number}, point {i}") for i, point in enumerate(corners, 1)]
         if len(corners) < 3:
             raise ValueError(f"polygon {number}: needs at least 3 points, has {len(corners)}")
@@ -378,7 +199,7 @@ def _off(value: object) -> object:
 class Settings(Section):
     """What stands at the top level as defaults and what a camera may override."""
 
-    detect: Annotated[DetectConfig, BeforeValidator(_detectors)] = DetectConfig()
+    detect: Annotated[DetectConfig, BeforeValidator(one_or_several)] = DetectConfig()
     """One detector; an ``EnsembleConfig`` where the file has a list."""
     track: TrackConfig = TrackConfig()
     blur: BlurConfig = BlurConfig()
@@ -416,7 +237,7 @@ class Config(Section):
     @classmethod
     def _is_a_number(cls, version: object) -> object:
         if version == 1 and type(version) is not int:  # true and 1.0 equal it
-            raise ValueError(f"expected 1, found {_kind(version)}")
+            raise ValueError(f"expected 1, found {kind(version)}")
         return version
 
     @field_validator("cameras")
@@ -439,69 +260,6 @@ PER_RUN = tuple(("detect", key) for key in ("model", "weights", "engine", "timeo
 """Keys of those sections that hold for all cameras, since they share one detector."""
 
 
-class _Loader(yaml.SafeLoader):
-    """SafeLoader that refuses a key given twice, which YAML's own would silently let win."""
-
-
-def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Hashable, Any]:
-    seen: set[Hashable] = set()
-    for key_node, _ in node.value:
-        key = loader.construct_object(key_node, deep=True)
-        if isinstance(key, Hashable) and key in seen:
-            raise ConfigError(f"line {key_node.start_mark.line + 1}: key {key!r} is given twice")
-        seen.add(key)
-    return loader.construct_mapping(node, deep=True)
-
-
-_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a YAML mapping, refusing repeated keys.
-
-    Raises:
-        ConfigError: the file is missing, unreadable, not YAML, or not a mapping.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read as text: {error}") from error
-    try:
-        data = yaml.load(text, Loader=_Loader)  # noqa: S506, a SafeLoader
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}: " if mark else ""
-        raise ConfigError(f"{path}: {where}not valid YAML: {getattr(error, 'problem', error)}") from None
-    if not isinstance(data, dict):
-        raise ConfigError(f"{path}: expected keys and values, found {_kind(data)}")
-    return data
-
-
-def substitute(value: Any, environment: Mapping[str, str], key: str = "") -> Any:
-    """Replace ``${NAME}`` in every string of ``value`` by the environment's.
-
-    Raises:
-        ConfigError: a variable is not set; names it and the key.
-    """
-    if isinstance(value, dict):
-        return {k: substitute(v, environment, f"{key}.{k}" if key else str(k)) for k, v in value.items()}
-    if isinstance(value, list):
-        return [substitute(v, environment, f"{key}[{i}]") for i, v in enumerate(value)]
-    if not isinstance(value, str):
-        return value
-
-    def lookup(match: re.Match[str]) -> str:
-        if match[1] not in environment:
-            raise ConfigError(f"{key}: the environment variable {match[1]} is not set")
-        return environment[match[1]]
-
-    return re.sub(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}", lookup, value)
-
-
 def load(
     path: Path,
     *,
@@ -521,21 +279,6 @@ def load(
         ConfigError: anything about it is wrong; one line with the file, the key and what was expected.
     """
     return read(path, lambda data: parse(data, sources=sources, device=device, environment=environment))
-
-
-def read(path: Path, parse: Callable[[Mapping[str, Any]], T]) -> T:
-    """Return what ``parse`` makes of a YAML file; errors as in ``read_yaml``, its own with the path."""
-    data = read_yaml(path)
-    try:
-        return parse(data)
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None
-
-
-def require_version(data: Mapping[str, Any]) -> None:
-    """Refuse a configuration that does not say for which version of this program it is."""
-    if "version" not in data:
-        raise ConfigError("version: is missing; this program reads `version: 1`")
 
 
 def parse(
@@ -578,7 +321,7 @@ def parse(
             raise ConfigError(f"cameras: the name {str(name)!r} is given twice")
         if not isinstance(camera, dict):
             raise ConfigError(
-                f"cameras.{name}: expected keys such as `source: gate.mp4`, found {_kind(camera)}"
+                f"cameras.{name}: expected keys such as `source: gate.mp4`, found {kind(camera)}"
             )
         where = f"cameras.{name}"
         for section, key in PER_RUN:
@@ -587,9 +330,9 @@ def parse(
                 if isinstance(own, dict) and key in own:
                     path = ".".join(str(part) for part in (where, section, place, key) if part is not None)
                     raise ConfigError(f"{path}: all cameras share one; set it at the top level")
-        merged[str(name)] = _merge(defaults, camera)
+        merged[str(name)] = merge(defaults, camera)
         if "detect" in camera:
-            merged[str(name)]["detect"] = _override(defaults.get("detect", {}), camera["detect"], where)
+            merged[str(name)]["detect"] = override(defaults.get("detect", {}), camera["detect"], where)
     return validate(Config, {**{key: data[key] for key in own_keys if key in data}, "cameras": merged})
 
 
@@ -602,118 +345,3 @@ def into(config: Config, directory: str) -> Config:
         for name, camera in config.cameras.items()
     }
     return config.model_copy(update={"cameras": cameras})
-
-
-def _merge(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    merged = {**defaults, **own}
-    for key, value in own.items():
-        if isinstance(value, dict) and isinstance(defaults.get(key), dict):
-            merged[key] = _merge(defaults[key], value)
-    return merged
-
-
-def _override(defaults: Any, own: Any, where: str) -> Any:
-    """Merge what a camera says of ``detect`` into the run's, which may be a list of detectors.
-
-    Raises:
-        ConfigError: it does not say which of the detectors it means.
-    """
-    if not isinstance(defaults, list):
-        if isinstance(own, list):
-            raise ConfigError(
-                f"{where}.detect: expected keys and values, found a list; all cameras share the detectors, "
-                "and the top level has one"
-            )
-        return _merge(defaults, own) if isinstance(own, dict) else own
-    if isinstance(own, dict):
-        if "classes" in own and len(defaults) > 1:
-            raise ConfigError(
-                f"{where}.detect.classes: which of the {len(defaults)} detectors is meant? give a list with "
-                "an entry for each of them; {} leaves one as it is"
-            )
-        rest = {key: value for key, value in own.items() if key not in FOR_ALL}
-        return [_merge(each, rest if place else own) for place, each in enumerate(defaults)]
-    if not isinstance(own, list):
-        return own
-    if len(own) != len(defaults):
-        raise ConfigError(
-            f"{where}.detect: expected {len(defaults)} entries, one for each detector of the top level, "
-            f"found {len(own)}"
-        )
-    return [
-        _merge(each, mine) if isinstance(mine, dict) else mine
-        for each, mine in zip(defaults, own, strict=True)
-    ]
-
-
-S = TypeVar("S", bound=Section)
-
-
-def validate(model: type[S], data: Mapping[str, Any], also: tuple[str, ...] = ()) -> S:
-    """Build ``model`` from ``data``.
-
-    Args:
-        model: the section to build.
-        data: what the file says.
-        also: further keys that are known at this level, for the message about an unknown one.
-
-    Raises:
-        ConfigError: one line that names the first wrong key and what was expected there.
-    """
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        # a mistyped key says more than the one that is missing for it
-        first = min(error.errors(), key=lambda each: each["type"] == "missing")
-        # unions add the tried type to the path, which is no key of the file
-        path = [part for part in first["loc"] if not (isinstance(part, str) and part.endswith("]"))]
-        where = ".".join(str(part) for part in path)
-        if first["type"] == "extra_forbidden":
-            section = _section(model, path[:-1])
-            known = [*(also if len(path) == 1 else ()), *section.model_fields]
-            classes = [*GROUPS, *CLASSES] if section is BlurConfig else []
-            if classes and isinstance(first["input"], dict):  # only a class has keys of its own there
-                found = f"unknown class{_suggest(str(path[-1]), classes)}; known: {', '.join(classes)}"
-            else:
-                suggestion = _suggest(str(path[-1]), [*known, *classes])
-                found = f"unknown key{suggestion}; known here: {', '.join(known)}"
-                found += " and the names of classes" if classes else ""
-        elif first["type"] == "missing":
-            found = "is missing"
-        elif first["type"] == "value_error":
-            found = str(first["ctx"]["error"])
-        elif first["type"] in ("model_type", "dict_type"):
-            found = f"expected keys and values, found {_kind(first['input'])}"
-        elif first["type"] == "string_pattern_mismatch" and where == "device":
-            found = f"expected auto, cpu, cuda or cuda:N, found {_kind(first['input'])}"
-        else:
-            message = first["msg"].replace("Input should be", "expected").replace("a valid tuple", "a list")
-            found = f"{message}, found {_kind(first['input'])}"
-        raise ConfigError(f"{where}: {found}") from None
-
-
-def _section(model: type[BaseModel], path: list[Any]) -> type[BaseModel]:
-    """Return the section at ``path`` below ``model``."""
-    here: type[BaseModel] = model
-    for part in path:
-        if isinstance(part, int):  # a place in a list
-            continue
-        if part not in here.model_fields:  # the name of a class or of a camera
-            here = MaskConfig if here is BlurConfig else CameraConfig
-            continue
-        candidates = [here.model_fields[part].annotation, *get_args(here.model_fields[part].annotation)]
-        here = next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), here)
-    return here
-
-
-def _suggest(name: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
-
-
-def _kind(value: object) -> str:
-    if value is None:
-        return "nothing"
-    if isinstance(value, dict | list):
-        return "keys and values" if isinstance(value, dict) else "a list"
-    return repr(mask(value)) if isinstance(value, str) else repr(value)

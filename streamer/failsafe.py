@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import torch
 
-from streamer.config import OnFailure
+from streamer.detectors import OnFailure
 from streamer.errors import HungError, StageError, one_line
 from streamer.frame import Batch, Discontinuity, End, Frame, Marker
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from streamer.boxes import rounded
-from streamer.config import CLASSES
+from streamer.classes import CLASSES
 from streamer.errors import ConfigError
 from streamer.frame import Detections
 from streamer.plain import real, short

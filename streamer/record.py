@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.boxes import rounded
-from streamer.config import DetectConfig
+from streamer.detectors import DetectConfig
 from streamer.frame import Detections, Result
 
 VERSION = 1

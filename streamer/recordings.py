@@ -14,7 +14,8 @@ import numpy as np
 
 from streamer import coco, lines, source
 from streamer.address import mask
-from streamer.config import CameraConfig, Config, DetectConfig
+from streamer.config import CameraConfig, Config
+from streamer.detectors import DetectConfig
 from streamer.errors import ConfigError, SourceError
 from streamer.record import Record, Sought, as_logged
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 import torch
 
-from streamer.config import DetectConfig
 from streamer.detect import select
+from streamer.detectors import DetectConfig
 from streamer.errors import ConfigError
 from streamer.failsafe import FailureLog, all_or_each
 from streamer.frame import Batch, Detected, Detections, Discontinuity, End, Frame, Marker, Sighting

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from streamer.config import COCO
+from streamer.classes import COCO
 from tests import footage
 from tests.standin import command, summary
 from tests.streamer.detect import onnx_file

@@ -11,8 +11,11 @@ import torch
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from streamer import nets
-from streamer.config import BlurConfig, DetectConfig, Section, read, require_version, substitute, validate
+from streamer.config import BlurConfig
+from streamer.detectors import DetectConfig
 from streamer.errors import ConfigError
+from streamer.section import Section, validate
+from streamer.yaml_file import read, require_version, substitute
 from trainer import losses, similarity
 
 HIDING = ("deblur",)
@@ -223,14 +226,14 @@ def parse(data: Mapping[str, Any]) -> TrainConfig:
             f"pairs.size: {config.network.name} works on sides that are multiples of {stride}, "
             f"{config.pairs.size} is not"
         )
+    if config.task not in HIDING and config.pairs.of == "regions":
+        raise ConfigError(f"pairs.of: nothing is hidden for {config.task}; expected crops or frames")
     windowed = {"ssim", "ms_ssim"} & set(losses.terms(config.fit.loss))
     if windowed and config.pairs.size < similarity.WINDOW:
         raise ConfigError(
             f"pairs.size: expected at least {similarity.WINDOW}, the window of {min(windowed)}, "
             f"found {config.pairs.size}"
         )
-    if config.task not in HIDING and config.pairs.of == "regions":
-        raise ConfigError(f"pairs.of: nothing is hidden for {config.task}; expected crops or frames")
     return config
 
 

@@ -22,7 +22,8 @@ from rich.progress import track
 
 from streamer import coco, detect, source
 from streamer.coco import Labelled
-from streamer.config import CameraConfig, DetectConfig
+from streamer.config import CameraConfig
+from streamer.detectors import DetectConfig
 from streamer.errors import ConfigError, SinkError, SourceError
 from streamer.frame import Frame, Image
 from streamer.source.footage import expand, videos_in

@@ -14,12 +14,12 @@ import torch
 from rich.console import Console
 
 from streamer import modelfile
-from streamer.config import read_yaml
 from streamer.device import resolve
 from streamer.errors import ConfigError, SinkError
 from streamer.modelfile import Header
 from streamer.nets import Network
 from streamer.restore import Restorer
+from streamer.yaml_file import read_yaml
 from trainer import data, report
 from trainer.config import HIDING, TrainConfig, dump, parse
 from trainer.crops import Crops

@@ -10,8 +10,8 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from streamer.config import DetectConfig
 from streamer.detect.ensemble import Ensembled
+from streamer.detectors import DetectConfig
 from streamer.errors import ConfigError
 from streamer.frame import Detections
 

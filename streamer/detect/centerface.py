@@ -15,8 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torchvision.ops import nms
 
-from streamer.config import FACE
-from streamer.detect.classes import indices
+from streamer.classes import FACE, indices
 from streamer.detect.session import Session
 from streamer.frame import Detections, Image
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from streamer.config import DetectConfig
+from streamer.detectors import DetectConfig
 from streamer.frame import Detections
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import torch
 from torchvision.ops import batched_nms
 
 from streamer import modelfile
+from streamer.classes import indices
 from streamer.detect import engines
-from streamer.detect.classes import indices
 from streamer.detect.engines import Heads
 from streamer.frame import Detections
 from streamer.nets.fcos import Fcos, cells, decode

@@ -17,8 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from streamer.config import COCO
-from streamer.detect.classes import COCO_91, indices
+from streamer.classes import COCO, COCO_91, indices
 from streamer.detect.session import Session
 from streamer.frame import Detections, Image
 

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from streamer.channel import Guarded
-from streamer.config import DetectConfig
 from streamer.detect import Detector, select
+from streamer.detectors import DetectConfig
 from streamer.errors import HungError
 from streamer.failsafe import FailureLog, all_or_each
 from streamer.frame import Batch, Detected, Detections, Discontinuity, End, Frame, Marker

@@ -14,8 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torchvision.ops import batched_nms
 
-from streamer.config import COCO
-from streamer.detect.classes import indices
+from streamer.classes import COCO, indices
 from streamer.detect.session import Session, described
 from streamer.errors import ModelError
 from streamer.frame import Detections, Image

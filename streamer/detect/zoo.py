@@ -13,8 +13,8 @@ import torchvision
 from torch import nn
 from torchvision.models import get_model, get_model_weights, list_models
 
+from streamer.classes import indices
 from streamer.detect import weights as state_dicts
-from streamer.detect.classes import indices
 from streamer.errors import ModelError
 from streamer.frame import Detections
 

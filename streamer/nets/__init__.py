@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from streamer.config import Section, validate
 from streamer.errors import ModelError
 from streamer.nets import autoencoder, fcos, nafnet, pix2pix, unet
 from streamer.nets.fcos import Fcos
 from streamer.nets.network import Network
+from streamer.section import Section, validate
 
 __all__ = ["NAMES", "Fcos", "Network", "build", "detector", "options"]
 

@@ -9,8 +9,8 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 from torch import Tensor, nn
 
-from streamer.config import Section, as_tuple
 from streamer.nets.network import Network, grey
+from streamer.section import Section, as_tuple
 
 Width = Annotated[int, Field(ge=1, le=2048)]
 

@@ -15,7 +15,8 @@ import torchvision
 from pydantic import BeforeValidator, Field, field_validator
 from torch import Tensor, nn
 
-from streamer.config import COCO, STREET, Section, as_tuple
+from streamer.classes import COCO, STREET
+from streamer.section import Section, as_tuple
 
 STRIDES = (8, 16, 32)
 """Pixels from one cell to the next, for each of the three grids."""

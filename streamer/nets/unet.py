@@ -11,8 +11,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from streamer.config import Section
 from streamer.nets.network import Network, grey
+from streamer.section import Section
 
 
 class Options(Section):
@@ -26,6 +26,8 @@ class Options(Section):
     """Residual blocks per level on the way down, and as many on the way up."""
     shuffle: int = Field(default=2, ge=1, le=4)
     """Pixels per side that are folded into channels before the first level."""
+    lean: bool = False
+    """Whether the finest level, which costs most, has blocks on the way up only."""
     grey: bool = False
     """Whether it works on the brightness alone, and gives three equal channels."""
 
@@ -63,7 +65,10 @@ class UNet(Network):
         self.head = nn.Sequential(
             nn.PixelUnshuffle(options.shuffle), nn.Conv2d(folded, widths[0], 3, padding=1)
         )
-        self.down = nn.ModuleList(_blocks(width, options.blocks) for width in widths[:-1])
+        self.down = nn.ModuleList(
+            _blocks(width, 0 if options.lean and level == 0 else options.blocks)
+            for level, width in enumerate(widths[:-1])
+        )
         self.shrink = nn.ModuleList(nn.Conv2d(width, 2 * width, 2, stride=2) for width in widths[:-1])
         self.middle = _blocks(widths[-1], options.blocks)
         self.grow = nn.ModuleList(

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable
 from itertools import islice
 
-from streamer.config import GROUPS
+from streamer.classes import GROUPS
 from streamer.track.motion import Box, Motion, between
 
 NEAR_FAINT = 0.4

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.detectors import Judged, average_precision, main
 from streamer import modelfile
-from streamer.config import COCO
+from streamer.classes import COCO
 from streamer.errors import ModelError
 from streamer.frame import Detections
 from streamer.modelfile import Header

@@ -5,17 +5,9 @@ from typing import Any
 import pytest
 import yaml
 
-from streamer.config import (
-    HIDE_THRESHOLD,
-    STREET,
-    BlurConfig,
-    CameraConfig,
-    Config,
-    ZonesConfig,
-    into,
-    load,
-    parse,
-)
+from streamer.classes import STREET
+from streamer.config import BlurConfig, CameraConfig, Config, ZonesConfig, into, load, parse
+from streamer.detectors import HIDE_THRESHOLD
 from streamer.errors import ConfigError
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from streamer import lines, record
 from streamer.boxes import rounded
-from streamer.config import COCO
+from streamer.classes import COCO
 from streamer.errors import ConfigError
 from streamer.frame import Detections, Sighting
 from streamer.record import Sought

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from streamer import note, render
-from streamer.config import DetectConfig
+from streamer.detectors import DetectConfig
 from streamer.frame import Batch, Detected, Discontinuity, End, Frame
 from streamer.record import Record
 from streamer.recordings import Recording, Recordings, Tracks

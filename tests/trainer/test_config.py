@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from streamer.config import BlurConfig, DetectConfig
+from streamer.config import BlurConfig
+from streamer.detectors import DetectConfig
 from streamer.errors import ConfigError
 from trainer import config
 

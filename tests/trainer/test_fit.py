@@ -197,7 +197,7 @@ def test_an_adversary_changes_neither_the_fresh_network_nor_its_plain_loss(
 def test_the_losses_of_a_config_are_learned_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for loss in ({"ms_ssim": 0.84, "l1": 0.16}, {"l1": 100, "adversarial": 1}):
         prepared = setting(tmp_path, monkeypatch, fit={"epochs": 12, "batch": 4, "loss": loss})
-        known = prepared.sides[0]
+        known = Pairs(prepared.folders.train)
         found = fit.fit(prepared.config, known, known, tmp_path / "run", CPU, progress=False)
         assert found.rows[-1]["psnr_hidden_db"] > found.identity["psnr_hidden_db"] + 1.0
 

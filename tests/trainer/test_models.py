@@ -30,7 +30,7 @@ def test_a_depthwise_convolution_counts_for_one_channel_each() -> None:
     found = models.cost(models.Choice("small", "nafnet", options), CPU)
     block = 4 * 8 + 9 * 8 + 4 * 4 + 4 * 8 + 4 * 4
     shrink, grow = 4 * 4 * 8 / 4, 8 * 16 / 4
-    attention = 4 * 4 / 256**2  # once for the whole picture
+    attention = 4 * 4 / 960**2  # once for the whole picture
     expected = 9 * 3 * 4 + block + shrink + grow + 9 * 4 * 3 + attention
     assert found.multiply_adds_per_pixel == pytest.approx(expected, rel=1e-9)
 
@@ -80,7 +80,7 @@ def test_the_command_prints_a_table_of_what_it_is_given(
     assert reference[-5:-2] == ["1,317,507", "2.64", "34,304"]
     assert reference[-1] == "8"
     mine = next(line for line in lines if line.startswith("mine.yaml"))
-    assert "unet: width 4, levels 2, blocks 1, shuffle 2, grey true" in mine
+    assert "unet: width 4, levels 2, blocks 1, shuffle 2" in mine
     assert any(line.startswith("bundled:deblur") for line in lines)
     assert "CPU time of one thread" in outcome.out
 
@@ -94,7 +94,7 @@ def test_the_command_prints_json(tmp_path: Path) -> None:
     assert facts["device"] == "cpu"
     (model,) = facts["models"]
     assert (model["name"], model["network"], model["stride"]) == (str(path), "unet", 4)
-    assert model["options"] == {"width": 4, "levels": 2, "blocks": 1, "shuffle": 2, "grey": False}
+    assert model["options"] == nets.options("unet", {"width": 4, "levels": 2}).model_dump()
     assert model["parameters"] == sum(p.numel() for p in nets.build("unet", model["options"]).parameters())
 
 

@@ -11,7 +11,8 @@ import torch
 import yaml
 
 from streamer import detect, modelfile
-from streamer.config import BlurConfig, DetectConfig, RestoreConfig
+from streamer.config import BlurConfig, RestoreConfig
+from streamer.detectors import DetectConfig
 from streamer.hide import hide
 from streamer.restore import load as load_restorer
 from tests.trainer.scenes import command

@@ -9,8 +9,10 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from streamer.config import DetectConfig, Section, read, read_yaml, require_version, substitute, validate
+from streamer.detectors import DetectConfig
 from streamer.nets import fcos
+from streamer.section import Section, validate
+from streamer.yaml_file import read, read_yaml, require_version, substitute
 from trainer.config import DataConfig
 from trainer.label import TEACHER
 

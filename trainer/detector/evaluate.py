@@ -13,7 +13,7 @@ from rich import box
 from rich.table import Table
 
 from streamer.boxes import pad
-from streamer.config import GROUPS
+from streamer.classes import GROUPS
 from streamer.detect import Detector
 from streamer.frame import Detections
 from trainer.data import Picture

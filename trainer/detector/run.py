@@ -15,9 +15,9 @@ from rich.console import Console
 from rich.progress import Progress
 
 from streamer import coco, detect, modelfile
-from streamer.config import DetectConfig
 from streamer.detect import engines
 from streamer.detect.fcos import FcosDetector
+from streamer.detectors import DetectConfig
 from streamer.device import resolve
 from streamer.errors import ConfigError, SinkError
 from streamer.frame import Detections

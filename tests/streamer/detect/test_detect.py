@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from streamer import detect
-from streamer.config import COCO, STREET, DetectConfig
+from streamer.classes import COCO, STREET
+from streamer.detectors import DetectConfig
 from streamer.errors import ConfigError, ModelError
 from streamer.frame import Detections
 from tests.streamer.detect import onnx_file
@@ -55,7 +56,7 @@ def test_selection_is_by_class_and_by_threshold_with_the_threshold_itself(
     boxes = np.arange(16, dtype=np.float32).reshape(4, 4)
     found = Detections(boxes, scores, ("car", "car", "car", "person"))
     config = DetectConfig(classes=("car", "bus"), threshold=1.0, hide_threshold=1.0)
-    monkeypatch.setattr("streamer.config.FAINT", 0.7)
+    monkeypatch.setattr("streamer.detectors.FAINT", 0.7)
     chosen = detect.select(found, config)
     assert chosen.labels == ("car", "car")
     np.testing.assert_array_equal(chosen.scores, scores[:2])

@@ -18,10 +18,11 @@ import torch
 from torch import Tensor, nn
 
 from streamer import detect, modelfile
-from streamer.config import DetectConfig, parse
+from streamer.config import parse
 from streamer.detect import engines
 from streamer.detect.engines import TOLERANCE, OnnxRuntimeHeads, OpenVinoHeads, TorchHeads, choose
 from streamer.detect.export import export
+from streamer.detectors import DetectConfig
 from streamer.errors import ConfigError, ModelError
 from streamer.frame import Detections
 from streamer.modelfile import Header

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer import pipeline
-from streamer.config import CameraConfig, Config, DetectConfig, parse
+from streamer.config import CameraConfig, Config, parse
 from streamer.detect import select
 from streamer.detect.ensemble import Ensemble
 from streamer.detect.stage import stage
+from streamer.detectors import DetectConfig
 from streamer.errors import ModelError
 from streamer.frame import Detected, Detections, End
 from streamer.record import as_logged

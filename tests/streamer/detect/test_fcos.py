@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from streamer import detect, modelfile
-from streamer.config import DetectConfig
 from streamer.detect.engines import TorchHeads
 from streamer.detect.fcos import FcosDetector, fit, resize
+from streamer.detectors import DetectConfig
 from streamer.errors import ConfigError, ModelError
 from streamer.modelfile import Header
 from streamer.nets.fcos import Fcos, Options, cells

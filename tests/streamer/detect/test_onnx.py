@@ -7,7 +7,7 @@ import onnxruntime
 import pytest
 import torch
 
-from streamer.config import COCO, STREET
+from streamer.classes import COCO, STREET
 from streamer.detect import Detector, onnx
 from streamer.errors import ModelError
 from tests.streamer.detect import onnx_file

@@ -7,9 +7,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from streamer.config import COCO
+from streamer.classes import COCO, COCO_91
 from streamer.detect import Detector, onnx
-from streamer.detect.classes import COCO_91
 from streamer.errors import ModelError
 from tests.streamer.detect import onnx_file
 

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from streamer import hide
-from streamer.config import BlurConfig, CameraConfig, DetectConfig, OnFailure
+from streamer.config import BlurConfig, CameraConfig
 from streamer.detect.stage import stage, trusted
+from streamer.detectors import DetectConfig, OnFailure
 from streamer.frame import Batch, Detected, Detections, Discontinuity, Dropped, End, Frame, Hidden, Image
 from streamer.hide import GREY
 from streamer.track.stage import stage as track_stage

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from streamer.config import DetectConfig
 from streamer.detect import tiles
 from streamer.detect.stage import stage
+from streamer.detectors import DetectConfig
 from streamer.frame import Detected, Detections
 from tests.values import frame
 

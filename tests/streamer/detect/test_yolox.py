@@ -12,7 +12,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from streamer.config import COCO, STREET
+from streamer.classes import COCO, STREET
 from streamer.detect.yolox import Yolox
 from streamer.errors import ModelError
 from streamer.frame import Detections

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torchvision.models import get_model, get_model_weights
 
-from streamer.config import COCO, STREET
+from streamer.classes import COCO, STREET
 from streamer.detect import zoo
 from streamer.detect.zoo import TorchvisionDetector
 from streamer.errors import ModelError

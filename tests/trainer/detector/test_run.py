@@ -14,8 +14,8 @@ import yaml
 
 from streamer import coco, detect, modelfile
 from streamer.coco import Labelled
-from streamer.config import DetectConfig
 from streamer.detect import bundled_path
+from streamer.detectors import DetectConfig
 from streamer.errors import ConfigError, ModelError
 from streamer.frame import Detections
 from streamer.modelfile import Header
