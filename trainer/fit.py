@@ -14,6 +14,7 @@ from typing import Any, cast
 import lightning
 import torch
 from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader, Sampler
@@ -111,12 +112,12 @@ class Fitting(lightning.LightningModule):
 
     def _step(self, which: int, loss: Tensor) -> None:
         """Do by hand what Lightning does for one optimiser: the network's is the first."""
-        optimizer = self.optimizers()[which]
+        optimizer = cast(list[LightningOptimizer], self.optimizers())[which]
         optimizer.zero_grad()
         self.manual_backward(loss)
-        self.clip_gradients(optimizer, self._config.fit.clip, "norm")
+        self.clip_gradients(optimizer.optimizer, self._config.fit.clip, "norm")
         optimizer.step()
-        if schedules := self.lr_schedulers():
+        if schedules := cast(list[LambdaLR] | None, self.lr_schedulers()):
             schedules[which].step()
 
     def _weight(self, hidden: Tensor) -> Tensor:

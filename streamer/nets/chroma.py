@@ -30,7 +30,7 @@ class Options(Section):
     """The size of the network."""
 
     side: int = Field(default=288, ge=64, le=1024, multiple_of=COARSEST)
-    """Of the longer side of the copy that it looks at, in pixels."""
+    """Of the longer side of the copy that it looks at, in pixels; a smaller picture is not enlarged."""
     channels: int = Field(default=64, ge=8, le=256)
     """Of the pyramid."""
     hints: bool = False
@@ -96,7 +96,7 @@ class Chroma(Network):
     def _imagine(self, luma: Tensor, hints: Tensor | None) -> Tensor:
         """Return cb and cr at a quarter of the small copy's resolution: float32 ``[B, 2, h, w]``."""
         sides = luma.shape[2:]
-        scale = self.side / max(sides) / COARSEST
+        scale = min(1.0, self.side / max(sides)) / COARSEST
         height, width = (max(1, round(side * scale)) * COARSEST for side in sides)
         small = interpolate(luma, (height, width), mode="area")
         features = ((small - 0.449) / 0.226).expand(-1, 3, -1, -1)  # ImageNet's mean and deviation, of grey
