@@ -121,7 +121,7 @@ def table(choices: Sequence[Choice], costs: Sequence[Cost], device: torch.device
     arithmetic = str(precision(device)).removeprefix("torch.")
     where = "CPU time of one thread" if device.type == "cpu" else torch.cuda.get_device_name(device)
     made.caption = (
-        f"MB: weights in 16 bits. MAC: multiply-adds, ms/MP: time for a million pixels, {where}, {arithmetic}; "
+        f"MB: weights at 16 bits, MAC: multiply-adds, ms/MP: time of 10⁶ pixels, {where}, {arithmetic}, "
         f"of pictures of {SIDE}x{SIDE}"
     )
     made.caption_justify = "left"
