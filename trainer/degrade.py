@@ -62,17 +62,32 @@ def pairs(
             if variant == 0:
                 yield from _pairs(image, hide(image, exact, blur, random=random), form)
                 continue
-            moved, other = varied(exact, blur, form, random)
+            moved, other = varied(exact, blur, form, image.shape[1], image.shape[0], random)
             yield from _pairs(image, hide(image, moved, other, random=random), form)
 
 
 def varied(
-    boxes: NDArray[np.float32], blur: BlurConfig, form: PairsConfig, random: np.random.Generator
+    boxes: NDArray[np.float32],
+    blur: BlurConfig,
+    form: PairsConfig,
+    width: int,
+    height: int,
+    random: np.random.Generator,
 ) -> tuple[NDArray[np.float32], BlurConfig]:
-    """Return boxes that are somewhat off, and another strength of blur, as ``form`` says."""
+    """Return boxes that are somewhat off, others elsewhere, and another strength of blur, as ``form`` says.
+
+    Args:
+        boxes: float32 ``[N, 4]``, of objects.
+        blur: whose strength varies.
+        form: by how much.
+        width: of the frame, in pixels.
+        height: of the frame, in pixels.
+        random: what is drawn from.
+    """
     factor = float(random.uniform(form.strengths[0], form.strengths[1]))
     other = blur.model_copy(update={"strength": blur.strength * factor})
-    return _jitter(boxes, form.jitter, random), other
+    moved = _jitter(boxes, form.jitter, random)
+    return np.concatenate([moved, _anywhere(form.elsewhere, width, height, random)]), other
 
 
 def _pairs(image: torch.Tensor, covering: Covering, form: PairsConfig) -> Iterator[Pair]:
@@ -111,6 +126,14 @@ def _inside(region: Sequence[int], around: Sequence[int], size: int) -> NDArray[
 def _jitter(boxes: NDArray[np.float32], jitter: float, random: np.random.Generator) -> NDArray[np.float32]:
     sides = np.tile(boxes[:, 2:] - boxes[:, :2], 2)
     return (boxes + sides * random.uniform(-jitter, jitter, boxes.shape)).astype(np.float32)
+
+
+def _anywhere(count: int, width: int, height: int, random: np.random.Generator) -> NDArray[np.float32]:
+    """Return boxes of 5% to 50% of a frame's height, any shape that objects have, and any place."""
+    tall = height * np.exp(random.uniform(np.log(0.05), np.log(0.5), count))
+    wide = tall * np.exp(random.uniform(-0.7, 0.9, count))
+    left, top = random.uniform(0, width - wide), random.uniform(0, height - tall)
+    return np.stack([left, top, left + wide, top + tall], axis=1).astype(np.float32)
 
 
 def _uint8(share: torch.Tensor) -> NDArray[np.uint8]:

@@ -170,7 +170,7 @@ def score_whole(pictures: Iterable[Picture], degrade: Degrade, restorer: Restore
         original = both[..., :3].contiguous()
         height, width = original.shape[:2]
         planes = both.permute(2, 0, 1).float() / 255
-        degraded = degrade(planes, np.random.default_rng(int(picture.digest[:8], 16)))
+        degraded = degrade(planes, np.random.default_rng(int(picture.digest[:8], 16)))[:3]
         rounded = (degraded * 255).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).contiguous()
         everything = whole(width, height)
         restored = restorer.restore([rounded], [everything])[0]

@@ -76,10 +76,10 @@ class HiddenCrops(Items):
         random = np.random.default_rng([self._seed, 0 if self._fixed else epoch, item])
         variant, which = divmod(item, len(self._used))
         boxes, blur = self._boxes[self._used[which]], self._blur
-        if variant > 0:
-            boxes, blur = varied(boxes, blur, self._form, random)
         image = torch.from_numpy(self._pictures[self._used[which]])
         height, width = image.shape[:2]
+        if variant > 0:
+            boxes, blur = varied(boxes, blur, self._form, width, height, random)
         alone = [grown(box[None], blur, width, height) for box in boxes]
         regions = grown(boxes, blur, width, height)
         left, top = self._place(regions[random.integers(len(regions))].tolist(), width, height, random)
