@@ -313,8 +313,8 @@ def parse(data: Mapping[str, Any]) -> TrainConfig:
             f"blur.method: inpaint draws what is hidden without a trace, {config.blur.method} is for deblur; "
             "expected solid"
         )
-    if config.task in HIDING and "scale" in config.fit.augment:
-        raise ConfigError(f"fit.augment: scale is for tasks that hide nothing, {config.task} cannot have it")
+    if "scale" in config.fit.augment and (config.task in HIDING or config.pairs.of != "crops"):
+        raise ConfigError("fit.augment: scale is for crops where nothing is hidden; leave it out")
     _check_folders(config)
     return config
 

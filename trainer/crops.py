@@ -91,6 +91,7 @@ class Crops(Items):
         What happens is drawn here, not by torchvision's own classes: they draw from torch's one generator,
         which an item would have to put aside, seed and put back, for half of what is left of the speed.
         """
+        square: Tensor
         size = [self._size, self._size]
         height, width = picture.shape[1:]
         side = self._size

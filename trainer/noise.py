@@ -54,7 +54,8 @@ def jpeg(picture: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
         quality: 1 to 100, as libjpeg counts it.
     """
     _, packed = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return np.ascontiguousarray(cv2.imdecode(packed, cv2.IMREAD_COLOR)[..., ::-1])
+    opened = np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)
+    return np.ascontiguousarray(opened[..., ::-1])
 
 
 def h264(picture: NDArray[np.uint8], crf: int) -> NDArray[np.uint8]:

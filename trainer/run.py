@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import platform
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib import metadata
@@ -79,7 +80,7 @@ def train(
     Args:
         config: what and how.
         folder: for ``model.safetensors``, ``metrics.csv``, ``curves.png``, ``samples.png``,
-            ``evaluation.json``, ``config.yaml`` and ``checkpoints/``.
+            ``evaluation.json``, ``config.yaml``, ``checkpoints/`` and ``logs/``.
         resume: go on with the run that is in the folder.
         overwrite: start again over a run that is in the folder.
         steps: stop after so many steps, to try things out; None trains all epochs.
@@ -265,6 +266,7 @@ def check(
                 )
             (folder / MODEL).unlink(missing_ok=True)
             last.unlink(missing_ok=True)
+            shutil.rmtree(folder / "logs", ignore_errors=True)
         return
     if not last.exists():
         raise ConfigError(f"{folder}: no run to resume, {last} is not there; start it without --resume")

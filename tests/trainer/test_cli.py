@@ -35,7 +35,7 @@ def test_fit_writes_the_whole_run(work: Path) -> None:
     outcome = command("fit", path)
     assert outcome.code == 0, outcome.err
     run = work / "runs" / "small"
-    assert {entry.name for entry in run.iterdir()} == OUTPUTS | {"checkpoints"}
+    assert {entry.name for entry in run.iterdir()} == OUTPUTS | {"checkpoints", "logs"}
     assert {entry.name for entry in (run / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
     with (run / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
