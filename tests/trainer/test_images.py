@@ -91,7 +91,7 @@ def test_a_picture_of_one_pixel_is_one(tmp_path: Path) -> None:
     assert read_image(tmp_path / "a.png").tolist() == [[list(COLOUR)]]
 
 
-def _claiming(width: int, height: int) -> bytes:
+def claiming(width: int, height: int) -> bytes:
     """A PNG of that size, with next to nothing in it."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
@@ -115,9 +115,9 @@ def test_what_is_no_picture_is_one_line(tmp_path: Path) -> None:
         "empty.png": b"",
         "text.png": b"no picture",
         "truncated.jpg": whole[: len(whole) // 2],
-        "bomb.png": _claiming(30_000, 30_000),
-        "claims.png": _claiming(12_000, 10_000),
-        "nothing.png": _claiming(0, 0),
+        "bomb.png": claiming(30_000, 30_000),
+        "claims.png": claiming(12_000, 10_000),
+        "nothing.png": claiming(0, 0),
     }.items():
         (tmp_path / name).write_bytes(content)
         with warnings.catch_warnings():
