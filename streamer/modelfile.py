@@ -7,7 +7,7 @@ import importlib.resources
 import json
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -23,6 +23,9 @@ from streamer.nets import Fcos, Network
 
 VERSION = 1
 """Of the header's form; a file of a later one is refused."""
+
+RESTORING = ("deblur", "inpaint", "denoise", "colourise", "paired")
+"""The tasks of restorers."""
 
 _KEY = "cctv-streamer"
 
@@ -85,33 +88,34 @@ def save(path: Path, network: nn.Module, header: Header, *, half: bool) -> None:
             raise
 
 
-def load(path: Path, *, task: str = "deblur") -> tuple[Network, Header]:
+def load(path: Path) -> tuple[Network, Header]:
     """Read the model file of a restorer.
 
     Args:
         path: of a file that ``save`` wrote.
-        task: what it must have been trained for.
 
     Returns:
         The network in float32 on the CPU in evaluation mode, and the header.
 
     Raises:
-        ModelError: it is missing, no safetensors, truncated, not ours, for another task, or its weights
-            don't fit its network; one line that says which.
+        ModelError: it is missing, no safetensors, truncated, not ours, no restorer's, or its weights don't
+            fit its network; one line that says which.
     """
-    return _load(path, task, nets.build)
+    return _load(path, RESTORING, nets.build)
 
 
 def load_detector(path: Path) -> tuple[Fcos, Header]:
     """Read the model file of a detector; as ``load``."""
-    return _load(path, "detect", nets.detector)
+    return _load(path, ("detect",), nets.detector)
 
 
-def _load(path: Path, task: str, build: Callable[[str, Mapping[str, Any]], Net]) -> tuple[Net, Header]:
+def _load(
+    path: Path, tasks: Sequence[str], build: Callable[[str, Mapping[str, Any]], Net]
+) -> tuple[Net, Header]:
     _refuse_foreign(path)
     try:
         with safetensors.safe_open(path, framework="pt") as file:
-            header = _header(path, file.metadata() or {}, task)
+            header = _header(path, file.metadata() or {}, tasks)
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, no mapping
     except (safetensors.SafetensorError, OSError) as error:
         raise ModelError(f"{path}: truncated or damaged ({error}); copy or train it again") from None
@@ -185,7 +189,7 @@ def _refuse_foreign(path: Path) -> None:
     raise ModelError(f"{path}: not a safetensors file; {ours}")
 
 
-def _header(path: Path, metadata: Mapping[str, str], task: str) -> Header:
+def _header(path: Path, metadata: Mapping[str, str], tasks: Sequence[str]) -> Header:
     if _KEY not in metadata:
         raise ModelError(f"{path}: a safetensors file without our header; `trainer fit` writes one")
     try:
@@ -198,6 +202,7 @@ def _header(path: Path, metadata: Mapping[str, str], task: str) -> Header:
         raise ModelError(
             f"{path}: its header is of version {header.version}, but this program reads up to {VERSION}"
         )
-    if header.task != task:
-        raise ModelError(f"{path}: a model for {header.task!r}, expected one for {task!r}")
+    if header.task not in tasks:
+        expected = " or ".join(repr(task) for task in tasks)
+        raise ModelError(f"{path}: a model for {header.task!r}, expected one for {expected}")
     return header
