@@ -7,11 +7,11 @@ import torch.nn.functional as F
 
 from streamer.ycbcr import ycbcr
 
-SIDE, CELL = 96, 3
-"""About so many pixels a side are looked at, averaged over cells of so many: dither is not colour."""
+SIDE, MEAN_OF = 96, 3
+"""About so many pixels a side are looked at, averaged over squares of so many: dither is not colour."""
 
 GREY = 3.0
-"""Of 255 levels: a picture is grey where 95% of its cells have less chroma. What a camera records that sees by
+"""Of 255 levels: a picture is grey where 95% of those have less chroma. What a camera records that sees by
 infrared light has none, but for an overlay."""
 
 DARK, DIM = 45.0, 60.0
@@ -30,9 +30,10 @@ def look(picture: torch.Tensor) -> tuple[float, float]:
     height, width = picture.shape[:2]
     picked = picture[:: max(1, height // SIDE), :: max(1, width // SIDE)].cpu()
     planes = picked.permute(2, 0, 1)[None].float()
-    cells = ycbcr(F.avg_pool2d(planes, CELL, ceil_mode=True, count_include_pad=False))[0]
-    chroma = cells[1:].abs().amax(dim=0).flatten()
-    return float(cells[0].median()), float(chroma.kthvalue(-(-95 * len(chroma) // 100)).values)
+    means = F.avg_pool2d(planes, MEAN_OF, ceil_mode=True, count_include_pad=False)
+    seen = ycbcr(means[0].flatten(1).T)
+    chroma = seen[:, 1:].abs().amax(dim=1)
+    return float(seen[:, 0].median()), float(chroma.kthvalue(-(-95 * len(chroma) // 100)).values)
 
 
 def is_grey(picture: torch.Tensor) -> bool:

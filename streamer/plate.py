@@ -9,13 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 
+from streamer.cells import grow, shrink
 from streamer.night import is_grey
 from streamer.ycbcr import ycbcr
-
-CELL = 4
-"""Pixels a side that are averaged into one of the plate's."""
 
 DEVIATION = 0.06
 """By how much luma may differ from the plate's (of 1) until the hint counts for 0.6 only."""
@@ -37,7 +34,7 @@ class Plate:
     """A camera's view without what passes through it, at a quarter of the resolution."""
 
     colours: torch.Tensor
-    """float32 ``[3, ceil(H / 4), ceil(W / 4)]``: luma, 0 to 1, cb and cr, -0.5 to 0.5."""
+    """float32 ``[ceil(H / 4), ceil(W / 4), 3]``: luma, 0 to 1, cb and cr, -0.5 to 0.5."""
     samples: torch.Tensor
     """int32 ``[ceil(H / 4), ceil(W / 4)]``: from how many pictures; 0 where none has shown it."""
 
@@ -49,10 +46,9 @@ def reduce(picture: torch.Tensor) -> torch.Tensor:
         picture: uint8 ``[H, W, 3]``, RGB, on any device.
 
     Returns:
-        float32 ``[3, ceil(H / 4), ceil(W / 4)]``, as in ``Plate.colours``.
+        float32 ``[ceil(H / 4), ceil(W / 4), 3]``, as in ``Plate.colours``.
     """
-    planes = picture.permute(2, 0, 1)[None].float().div_(255)
-    return ycbcr(F.avg_pool2d(planes, CELL, ceil_mode=True, count_include_pad=False))[0]
+    return ycbcr(shrink(picture.float()) / 255)
 
 
 def hints(picture: torch.Tensor, plate: Plate | None) -> torch.Tensor:
@@ -69,11 +65,9 @@ def hints(picture: torch.Tensor, plate: Plate | None) -> torch.Tensor:
     height, width = picture.shape[:2]
     if plate is None:
         return torch.zeros((3, height, width), device=picture.device)
-    apart = reduce(picture)[0] - plate.colours[0]
+    apart = reduce(picture)[..., 0] - plate.colours[..., 0]
     confidence = torch.exp(-apart.square() / (2 * DEVIATION**2)) * (plate.samples > 0)
-    small = torch.cat([plate.colours[1:], confidence[None]])[None]
-    size = (CELL * small.shape[2], CELL * small.shape[3])
-    return F.interpolate(small, size, mode="bilinear", align_corners=False)[0, :, :height, :width]
+    return grow(torch.stack([plate.colours[..., 1], plate.colours[..., 2], confidence]), height, width)
 
 
 def learn(plate: Plate | None, picture: torch.Tensor, hidden: torch.Tensor) -> Plate:
@@ -85,13 +79,13 @@ def learn(plate: Plate | None, picture: torch.Tensor, hidden: torch.Tensor) -> P
         hidden: bool ``[H, W]``, on the same device: what is not to be learnt.
     """
     colours = reduce(picture)
-    shown = ~(F.max_pool2d(hidden[None, None].float(), CELL, ceil_mode=True)[0, 0] > 0)
+    shown = shrink(hidden[..., None].float())[..., 0] == 0
     if plate is None:
-        return Plate(torch.where(shown, colours, 0.0), shown.int())
+        return Plate(torch.where(shown[..., None], colours, 0.0), shown.int())
     most = torch.clamp(FIRST_STEP / plate.samples.clamp(min=1), min=LEAST_STEP)
-    step = torch.clamp(colours - plate.colours, min=-most, max=most)
-    step = torch.where(plate.samples > 0, step, colours)  # never shown before
-    return Plate(plate.colours + torch.where(shown, step, 0.0), plate.samples + shown.int())
+    step = torch.clamp(colours - plate.colours, min=-most[..., None], max=most[..., None])
+    step = torch.where(plate.samples[..., None] > 0, step, colours)  # never shown before
+    return Plate(plate.colours + torch.where(shown[..., None], step, 0.0), plate.samples + shown.int())
 
 
 class Learner:
@@ -128,9 +122,9 @@ class Learner:
 
 def _alike(plate: Plate, picture: torch.Tensor) -> bool:
     """Whether a picture seems to be of a plate's view."""
-    height, width = plate.samples.shape
-    if (-(-picture.shape[0] // CELL), -(-picture.shape[1] // CELL)) != (height, width):
+    now = reduce(picture)
+    if now.shape != plate.colours.shape:
         return False
     seen = plate.samples > 0
-    both = torch.stack([plate.colours[0][seen], reduce(picture)[0][seen]])
+    both = torch.stack([plate.colours[seen][:, 0], now[seen][:, 0]])
     return bool(torch.corrcoef(both)[0, 1] >= LIKENESS)  # NaN, of something plain, is not

@@ -12,13 +12,13 @@ ROWS = (
 """What red, green and blue add to luma, cb and cr."""
 
 
-def ycbcr(planes: torch.Tensor) -> torch.Tensor:
+def ycbcr(colours: torch.Tensor) -> torch.Tensor:
     """Return luma, cb and cr of RGB.
 
     Args:
-        planes: float32 ``[B, 3, H, W]``, in any unit.
+        colours: float32 ``[..., 3]``, in any unit.
 
     Returns:
         The same shape and unit; cb and cr lie about 0, at most half as far from it as white does.
     """
-    return torch.einsum("oc,bchw->bohw", torch.tensor(ROWS, device=planes.device), planes)
+    return colours @ torch.tensor(ROWS, device=colours.device).T

@@ -7,13 +7,13 @@ What decides is the restorer's input alone, so that what it invents cannot keep 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 
 from streamer.boxes import Boxes
-
-CELL = 4
-"""Pixels a side over which change is judged."""
+from streamer.cells import CELL, grow, shrink
 
 FLOOR = 2.0
 """Of 255 levels: the least standard deviation that a pixel's noise is taken to have."""
@@ -37,14 +37,11 @@ class Steady:
             share: of what was before that is kept where nothing moves, 0 to 1.
         """
         self._share = share
-        self._given: torch.Tensor | None = None
-        """What the average is the restoration of: the inputs' own, float32 ``[H, W, 3]``."""
-        self._average = torch.empty(0)
-        self._hidden = torch.empty(0)
+        self._memory: _Memory | None = None
 
     def forget(self) -> None:
         """Begin anew: what follows does not continue what came."""
-        self._given = None
+        self._memory = None
 
     def blend(
         self, given: torch.Tensor, restored: torch.Tensor, hidden: torch.Tensor, areas: Boxes, *, within: bool
@@ -64,24 +61,34 @@ class Steady:
         Returns:
             uint8, the same shape.
         """
-        first = self._given is None or self._given.shape != given.shape
-        if self._given is None or first:
-            self._given, self._average = given.float(), restored.float()
-            self._hidden = hidden
+        memory = self._memory
+        if memory is None or memory.given.shape != given.shape:
+            self._memory = _Memory(given.float(), restored.float(), hidden)
             return restored
         result = restored.clone()
-        same = hidden & self._hidden if within else hidden == self._hidden
+        same = hidden & memory.hidden if within else hidden == memory.hidden
         for x0, y0, x1, y1 in areas.tolist():
             part = slice(y0, y1), slice(x0, x1)
             now = given[part].float()
-            keep = self._share * stillness(now - self._given[part]) * same[part]
-            # what moved away leaves with its whole weight, what crept accumulates until it shows
-            self._given[part] = now.lerp_(self._given[part], keep[..., None])
-            average = restored[part].float().lerp_(self._average[part], keep[..., None])
-            self._average[part] = average
-            result[part] = average.round().to(torch.uint8)
-        self._hidden = hidden
+            still = self._share * stillness(now - memory.given[part]) * same[part]
+            keep = still[..., None].expand(now.shape).contiguous()
+            # what crept along adds up here until it shows
+            memory.given[part] = now.lerp_(memory.given[part], keep)
+            average = restored[part].float().lerp_(memory.average[part], keep)
+            memory.average[part] = average
+            result[part] = average.round_().to(torch.uint8)
+        memory.hidden = hidden
         return result
+
+
+@dataclass(slots=True)
+class _Memory:
+    given: torch.Tensor
+    """What the average is the restoration of, the average of the inputs: float32 ``[H, W, 3]``."""
+    average: torch.Tensor
+    """Of the restored pictures: float32 ``[H, W, 3]``; where only regions are restored, of what was hidden."""
+    hidden: torch.Tensor
+    """bool ``[H, W]``: what was, in the picture before."""
 
 
 def stillness(change: torch.Tensor) -> torch.Tensor:
@@ -93,19 +100,13 @@ def stillness(change: torch.Tensor) -> torch.Tensor:
     Returns:
         float32 ``[H, W]``: 1 where it did not, 0 where it did, and in the cells around that.
     """
-    height, width = change.shape[:2]
-    planes = change.permute(2, 0, 1)[None]
-
-    def cells(values: torch.Tensor) -> torch.Tensor:
-        return F.avg_pool2d(values, CELL, ceil_mode=True, count_include_pad=False)
-
-    mean, power = cells(planes), cells(planes.square())
-    spread = (power - mean.square()).flatten(2)
-    rank = max(1, round(QUIET * spread.shape[2]))
-    noise = (spread.kthvalue(rank, dim=2).values / EXPECTED).clamp(min=FLOOR**2)[..., None, None]
-    by_mean = mean.abs() / (MEAN / CELL * noise.sqrt())
-    moved = torch.maximum(by_mean, power / (POWER * noise)).amax(dim=1, keepdim=True)
-    moved = F.max_pool2d(moved, 3, stride=1, padding=1)
-    still = (2 - moved).clamp(0, 1)
-    size = (CELL * still.shape[2], CELL * still.shape[3])
-    return F.interpolate(still, size, mode="bilinear", align_corners=False)[0, 0, :height, :width]
+    mean = shrink(change)
+    green = change[..., 1:2]  # most of the brightness; any of the three shows what moves within a cell
+    power = shrink(green * green)
+    spread = (power - mean[..., 1:2].square()).flatten()
+    rank = max(1, round(QUIET * len(spread)))
+    noise = (spread.kthvalue(rank).values / EXPECTED).clamp(min=FLOOR**2)
+    by_mean = mean.abs().amax(dim=2) / (MEAN / CELL * noise.sqrt())
+    moved = torch.maximum(by_mean, power[..., 0] / (POWER * noise))
+    moved = F.max_pool2d(moved[None], 3, stride=1, padding=1)
+    return grow((2 - moved).clamp_(0, 1), *change.shape[:2])[0]
