@@ -37,8 +37,8 @@ class Books:
     """Frames that were read but did not reach all outputs, by cause."""
     hidden_whole: Counter[str] = field(default_factory=Counter)
     """Frames of ``written`` that are hidden whole because something failed, by cause."""
-    audio_dropped: int = 0
-    """Packets of sound of frames that failed and were dropped, beyond the ``MOST_ORPHANS`` that go on."""
+    audio_dropped: Counter[str] = field(default_factory=Counter)
+    """Packets of sound of dropped frames, beyond the ``MOST_ORPHANS`` that go on, by cause."""
     psnr: dict[str, tuple[float, int]] = field(default_factory=dict)
     """Sum in dB and count of the finite values, by name of the metric."""
     latency_ms: float = 0.0
@@ -118,7 +118,7 @@ class Camera:
         self._left_over: tuple[AudioPacket, ...] = ()
         self._delivered = self._refused = 0
         self._dropped_said_at = 0.0
-        self._dropped_since = 0
+        self._dropped_since = self._packets_since = 0
         self.outlet = Outlet(name, config, sought, self._written, self._lost, self.fail, self._closed)
         self._reader: Worker | None = None
 
@@ -153,7 +153,7 @@ class Camera:
             "corrupt_packets": self.stats.corrupt,
             "retimed_frames": self.stats.retimed,
             "reconnects": max(0, self.stats.connections - 1),
-            "audio_packets_dropped": self.stats.audio_dropped + self.books.audio_dropped,
+            "audio_packets_dropped": self.stats.audio_dropped + self.books.audio_dropped.total(),
             "seconds": seconds,
             "fps": self.books.written / max(seconds, 1e-3),
             **means,
@@ -184,7 +184,7 @@ class Camera:
         self.books.dropped[dropped.cause] += 1
         audio = self._left_over + dropped.audio
         self._left_over = audio[-MOST_ORPHANS:]
-        self.books.audio_dropped += len(audio) - len(self._left_over)
+        self.books.audio_dropped[dropped.cause] += len(audio) - len(self._left_over)
         self.credits.give()
 
     def finish(self, end: End) -> None:
@@ -225,27 +225,33 @@ class Camera:
             self.books.dropped["stopped"] += 1
             return False
         if self._orphans:
-            frame = replace(frame, audio=(self._orphans + frame.audio)[-MOST_ORPHANS:])
+            frame = replace(frame, audio=self._orphans + frame.audio)
             self._orphans = ()
         if self.credits.try_take():
             self._intake.put(frame)
         elif self._stop.is_set():
+            self._orphans = frame.audio  # they go with the end
             self.books.dropped["stopped"] += 1
             return False
-        elif self._intake.put_for_oldest(frame, MOST_ORPHANS):
-            self._drop("processing is behind")
+        elif (packets := self._intake.put_for_oldest(frame, MOST_ORPHANS)) is not None:
+            self._drop("processing is behind", packets)
         else:
-            self._orphans = frame.audio
-            self._drop("output is behind")
+            self._orphans = frame.audio[-MOST_ORPHANS:]
+            self._drop("output is behind", len(frame.audio) - len(self._orphans))
         return True
 
-    def _drop(self, cause: str) -> None:
+    def _drop(self, cause: str, packets: int) -> None:
+        """Count a frame, and the packets of sound that do not go on with another."""
         self.books.dropped[cause] += 1
+        self.books.audio_dropped[cause] += packets
         self._dropped_since += 1
+        self._packets_since += packets
         now = time.monotonic()
         if now - self._dropped_said_at >= 1.0:
-            logger.warning("%s: dropped %d frame(s), %s", self.name, self._dropped_since, cause)
-            self._dropped_said_at, self._dropped_since = now, 0
+            sound = f" and {self._packets_since} packet(s) of sound" if self._packets_since else ""
+            logger.warning("%s: dropped %d frame(s)%s, %s", self.name, self._dropped_since, sound, cause)
+            self._dropped_said_at = now
+            self._dropped_since = self._packets_since = 0
 
     # the outlet's threads
 

@@ -103,7 +103,7 @@ class Intake:
             self._lanes[item.camera].append(item)
             self._changed.notify()
 
-    def put_for_oldest(self, frame: Frame, most_audio: int) -> bool:
+    def put_for_oldest(self, frame: Frame, most_audio: int) -> int | None:
         """Append a frame to its lane for the oldest frame in there, whose audio goes to the one that follows.
 
         Args:
@@ -111,20 +111,21 @@ class Intake:
             most_audio: packets of audio that a frame may inherit; older ones are let go of.
 
         Returns:
-            Whether there was a frame to let go of; if not, ``frame`` was not appended.
+            How many packets were let go of; None where there was no frame to let go of, and ``frame`` was not
+            appended.
         """
         with self._changed:
             lane = self._lanes[frame.camera]
             oldest = next((item for item in lane if isinstance(item, Frame)), None)
             if oldest is None:
-                return False
+                return None
             lane.append(frame)
             following = next(item for item in lane if isinstance(item, Frame) and item is not oldest)
-            audio = (oldest.audio + following.audio)[-most_audio:]
-            lane[lane.index(following)] = replace(following, audio=audio)
+            audio = oldest.audio + following.audio
+            lane[lane.index(following)] = replace(following, audio=audio[-most_audio:])
             lane.remove(oldest)
             self._changed.notify()
-            return True
+            return max(0, len(audio) - most_audio)
 
     def batches(self, most: int, tick: float) -> Iterator[list[Frame | Marker]]:
         """Yield what is waiting, at most ``most`` items, for ever.
@@ -316,8 +317,9 @@ class Guarded(Generic[T]):
         Args:
             tool: used in that thread alone.
             renew: makes the one that takes its place, in the thread that will use it.
-            name: of the stage, for messages; its section has the key ``timeout``.
-            seconds: that a use may take; the first one of each tool may take ``WARM_UP`` longer.
+            name: of the stage, for messages.
+            seconds: that a use may take, as ``detect.timeout`` says; the first one of each tool may take
+                ``WARM_UP`` longer.
         """
         self._renew = renew
         self._name = name
@@ -348,12 +350,12 @@ class Guarded(Generic[T]):
             return self._attendant.do(work, seconds)
         except HungError as error:
             hung = error
-        limit = f"{self._name}.timeout is {self._seconds:g}"
+        limit = f"detect.timeout is {self._seconds:g}"
         self._attendant.dismiss()
         if self._replaced:
             raise StageError(self._name, HungError(f"{hung}, for the second time ({limit})"))
         self._replaced = True
-        logger.error("%s: %s (%s): left behind, another one is loaded", self._name, hung, limit)
+        logger.error("%s: %s (%s): left behind, another one takes its place", self._name, hung, limit)
         try:
             self._attendant = _Attendant(self._name, self._another)
         except RuntimeError as error:  # no further thread can be started

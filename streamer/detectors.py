@@ -46,7 +46,7 @@ class DetectConfig(Section):
     on_failure: OnFailure = "hide"
     """What becomes of a frame in which finding or hiding failed: it leaves hidden whole, or not at all."""
     timeout: float = Field(default=30.0, gt=0.0, le=3600.0)
-    """Seconds after which a detector that does not return is left behind; its first call has 60 more."""
+    """Seconds until a detector or hider that does not return is left behind; its first call has 60 more."""
     tiles: Annotated[str, BeforeValidator(_tiles)] = "1x1"
     """Columns and rows of overlapping tiles in which to look too; ``1x1`` is the whole frame alone."""
 

@@ -10,8 +10,10 @@ import torch
 from numpy.typing import NDArray
 
 from streamer.boxes import Boxes, joined, pad, whole
+from streamer.channel import Guarded
 from streamer.config import BlurConfig, MaskConfig, ZonesConfig
 from streamer.detectors import OnFailure
+from streamer.errors import HungError
 from streamer.failsafe import FailureLog, all_or_each
 from streamer.fill import METHODS, fill_opencv, fill_torch, noise, spread
 from streamer.frame import Batch, Detected, Dropped, Frame, Hidden
@@ -109,6 +111,7 @@ def stage(
     blur: Mapping[str, BlurConfig],
     zones: Mapping[str, ZonesConfig] | None = None,
     on_failure: Mapping[str, OnFailure] | None = None,
+    random: Guarded[np.random.Generator] | None = None,
 ) -> Iterator[Batch[Hidden | Dropped]]:
     """Hide what was detected; a frame for which that fails, or detection failed, is hidden whole, or dropped.
 
@@ -117,21 +120,30 @@ def stage(
         blur: how, by camera.
         zones: by camera, of those that have any.
         on_failure: by camera, of those for which it is not ``hide``.
+        random: what dithering draws from, and where hiding works, so that it may hang; None works right here.
+
+    Raises:
+        StageError: guarded, it hung for the second time.
     """
     log = FailureLog("hiding")
-    random = np.random.default_rng()
+    own = np.random.default_rng()
     zones, on_failure = zones or {}, on_failure or {}
 
     def work(items: Sequence[Detected]) -> list[Hidden]:
-        cameras = (item.frame.camera for item in items)
-        return [
-            _hide_one(item, blur[camera], zones.get(camera, NO_ZONES), random)
-            for item, camera in zip(items, cameras, strict=True)
-        ]
+        def each(random: np.random.Generator) -> list[Hidden]:
+            cameras = (item.frame.camera for item in items)
+            return [
+                _hide_one(item, blur[camera], zones.get(camera, NO_ZONES), random)
+                for item, camera in zip(items, cameras, strict=True)
+            ]
+
+        return each(own) if random is None else random.use(each)
 
     def otherwise(item: Detected, error: Exception) -> Hidden:
+        if item.failure is not None:  # in a batch that hung for another's sake
+            return hidden_whole(item, item.failure)
         log.count(item.frame, error, on_failure.get(item.frame.camera, "hide"))
-        return hidden_whole(item, "hider")
+        return hidden_whole(item, "hider hung" if isinstance(error, HungError) else "hider")
 
     def leaving(item: Hidden) -> Hidden | Dropped:
         if item.failure is None or on_failure.get(item.frame.camera, "hide") == "hide":

@@ -7,7 +7,7 @@ import importlib.resources
 import json
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -25,7 +25,7 @@ VERSION = 1
 """Of the header's form; a file of a later one is refused."""
 
 RESTORING = ("deblur", "inpaint", "denoise", "colourise", "paired")
-"""The tasks of restorers."""
+"""What restorers are trained for."""
 
 _KEY = "cctv-streamer"
 
@@ -98,8 +98,8 @@ def load(path: Path) -> tuple[Network, Header]:
         The network in float32 on the CPU in evaluation mode, and the header.
 
     Raises:
-        ModelError: it is missing, no safetensors, truncated, not ours, no restorer's, or its weights don't
-            fit its network; one line that says which.
+        ModelError: it is missing, no safetensors, truncated, not ours, for another task, or its weights
+            don't fit its network; one line that says which.
     """
     return _load(path, RESTORING, nets.build)
 
@@ -110,7 +110,7 @@ def load_detector(path: Path) -> tuple[Fcos, Header]:
 
 
 def _load(
-    path: Path, tasks: Sequence[str], build: Callable[[str, Mapping[str, Any]], Net]
+    path: Path, tasks: Collection[str], build: Callable[[str, Mapping[str, Any]], Net]
 ) -> tuple[Net, Header]:
     _refuse_foreign(path)
     try:
@@ -189,7 +189,7 @@ def _refuse_foreign(path: Path) -> None:
     raise ModelError(f"{path}: not a safetensors file; {ours}")
 
 
-def _header(path: Path, metadata: Mapping[str, str], tasks: Sequence[str]) -> Header:
+def _header(path: Path, metadata: Mapping[str, str], tasks: Collection[str]) -> Header:
     if _KEY not in metadata:
         raise ModelError(f"{path}: a safetensors file without our header; `trainer fit` writes one")
     try:
@@ -203,6 +203,7 @@ def _header(path: Path, metadata: Mapping[str, str], tasks: Sequence[str]) -> He
             f"{path}: its header is of version {header.version}, but this program reads up to {VERSION}"
         )
     if header.task not in tasks:
-        expected = " or ".join(repr(task) for task in tasks)
-        raise ModelError(f"{path}: a model for {header.task!r}, expected one for {expected}")
+        raise ModelError(
+            f"{path}: a model for {header.task!r}, expected one for {' or '.join(map(repr, tasks))}"
+        )
     return header

@@ -7,6 +7,7 @@ import platform
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from functools import partial
 from importlib import metadata
 from itertools import chain
 from pathlib import Path
@@ -14,6 +15,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 import cv2
+import numpy as np
 import torch
 
 from streamer import cut, detect, hide, measure, note, render, restore, source
@@ -80,8 +82,11 @@ def assemble(
         tracked = _named("track", track_stage(noted, cameras, waits))
     blur, zones = {c: cameras[c].blur for c in cameras}, {c: cameras[c].zones for c in cameras}
     on_failure = {c: cameras[c].detect.on_failure for c in cameras}
-    hidden = _named("hide", hide.stage(tracked, blur, zones, on_failure))
     with ExitStack() as stack:
+        # what hangs may hold the generator's lock for ever
+        random = Guarded(np.random.default_rng(), np.random.default_rng, "hide", _timeout(config))
+        stack.enter_context(random)
+        hidden = _named("hide", hide.stage(tracked, blur, zones, on_failure, random))
         if device.type == "cpu":
             # a CPU has cores for two batches at a time; a GPU works on one after the other anyway
             hidden = stack.enter_context(ahead(hidden, AHEAD, "detect and hide"))
@@ -299,8 +304,8 @@ class Run:
     def _guarded(self) -> AbstractContextManager[Guarded[detect.Detector] | Recordings]:
         if isinstance(self.detector, Recordings):
             return nullcontext(self.detector)
-        timeout = next(iter(self.config.cameras.values())).detect.timeout
-        return Guarded(self.detector, lambda: load_detector(self.config, self.device), "detect", timeout)
+        another = partial(load_detector, self.config, self.device)
+        return Guarded(self.detector, another, "detect", _timeout(self.config))
 
     def _waits(self, camera: str, change: int) -> None:
         self.cameras[camera].credits.wait(change)
@@ -353,6 +358,11 @@ def one_thread_each() -> Iterator[None]:
     finally:
         cv2.setNumThreads(before[0])
         torch.set_num_threads(before[1])
+
+
+def _timeout(config: Config) -> float:
+    """Return after how many seconds a stage has hung, which is the same for all cameras."""
+    return next(iter(config.cameras.values())).detect.timeout
 
 
 def load_detector(config: Config, device: torch.device) -> detect.Detector:

@@ -17,7 +17,7 @@ import pytest
 import torch
 
 import streamer
-from streamer import channel
+from streamer import channel, hide
 from streamer.errors import StageError
 from streamer.frame import Image, Result
 from streamer.hide import GREY
@@ -234,6 +234,64 @@ def test_a_hider_that_always_fails_shows_nothing(
     assert all((result.blurred == GREY).all() for result in results)
     assert_files_say_the_same(results, {"hider": FRAMES}, on_failure)
     assert "hiding failed, 1 frame(s) " in caplog.text
+
+
+def hanging_hider(
+    monkeypatch: pytest.MonkeyPatch, released: threading.Event, when: Callable[[int], bool]
+) -> list[str]:
+    """Let hiding hang at some of its calls, counted from 1; returns the names of the threads of all calls."""
+    ordinary = hide.hide
+    threads: list[str] = []
+
+    def hider(*arguments: Any) -> hide.Covering:
+        threads.append(threading.current_thread().name)
+        if when(len(threads)):
+            released.wait()
+        return ordinary(*arguments)
+
+    install(monkeypatch, lambda found: found, lambda call: False)
+    monkeypatch.setattr("streamer.hide.hide", hider)
+    return threads
+
+
+@pytest.mark.parametrize("on_failure", ["hide", "drop"])
+def test_a_hider_that_hangs_is_replaced_and_its_batch_shows_nothing(
+    on_failure: str,
+    released: threading.Event,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    threads = hanging_hider(monkeypatch, released, lambda call: call == 4)
+    results = run(on_failure, track={"lookahead": 0.0})
+    assert set(threads) == {"hide, guarded"}
+    facts = summary(Path("out/yard"))
+    lost = (facts["frames_dropped"] if on_failure == "drop" else facts["frames_hidden_whole"])["hider hung"]
+    assert 1 <= lost <= 2  # a batch
+    assert_files_say_the_same(results, {"hider hung": lost}, on_failure)
+    assert "hide: no answer within 1.5 s (detect.timeout is 1.5): left behind, another one" in caplog.text
+    said = next(record.message for record in caplog.records if "hiding failed" in record.message)
+    assert said.startswith(f"hiding failed, 1 frame(s) {'dropped' if on_failure == 'drop' else 'hidden'}")
+    assert channel.is_hanging()
+
+
+@pytest.mark.parametrize("on_failure", ["hide", "drop"])
+def test_a_second_hang_of_the_hider_ends_the_run_with_files_that_play(
+    on_failure: str, released: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hanging_hider(monkeypatch, released, lambda call: call in (4, 8))
+    results = []
+    with (
+        streamer.open(settings(on_failure, track={"lookahead": 0.0})) as opened,
+        pytest.raises(StageError, match="for the second time"),
+    ):
+        for result in opened:
+            results.append(result)
+            assert_hidden(result)
+    facts = summary(Path("out/yard"))
+    assert facts["run_error"] == "hide: no answer within 1.5 s, for the second time (detect.timeout is 1.5)"
+    assert 0 < len(results) == facts["frames_written"] == len(rows(Path("out/yard")))
+    assert len(footage.read_clip("out/yard/blurred.mp4").images) == len(results)
+    assert facts["frames_read"] == len(results) + sum(facts["frames_dropped"].values())
 
 
 def test_what_is_restored_of_a_frame_that_failed_shows_nothing_either(

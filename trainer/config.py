@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import torch
 from pydantic import ConfigDict, Field, field_validator, model_validator
+from torch import nn
 
 from streamer import nets
 from streamer.config import BlurConfig
@@ -16,6 +17,10 @@ from streamer.detectors import DetectConfig
 from streamer.errors import ConfigError
 from streamer.section import Section, validate
 from streamer.yaml_file import read, require_version, substitute
+from trainer import losses, similarity
+
+HIDING = ("deblur",)
+"""Tasks whose pairs are made by hiding what a detector finds."""
 
 
 class DataConfig(Section):
@@ -25,6 +30,11 @@ class DataConfig(Section):
     """Handle of a Kaggle dataset; a versioned one is answered from ``KAGGLEHUB_CACHE`` without a network."""
     folder: str | None = None
     """A folder with frames, sub-folders too, in place of the dataset."""
+    extra: list[str] = Field(default_factory=list)
+    """Folders whose pictures are trained on too, but for those of clips that serve anything else."""
+    test_folder: str | None = None
+    """A folder whose pictures are the test side, such as a standard test set; ``test`` then
+    counts for nothing."""
     frames: str = "frames"
     """Where the dataset's images are gathered, flat."""
     cache: str = "cache"
@@ -53,16 +63,21 @@ class DataConfig(Section):
 class PairsConfig(Section):
     """What a (degraded, clean) pair is."""
 
-    of: Literal["frames", "regions"] = "frames"
-    """``frames``: whole frames, resized; ``regions``: each hidden region as streamer cuts it."""
+    of: Literal["frames", "regions", "crops"] = "frames"
+    """``frames``: whole frames, resized; ``regions``: each hidden region as streamer cuts it, resized;
+    ``crops``: squares of a frame at its own resolution."""
     size: int = Field(default=128, ge=8, le=1024)
     """Side in pixels of the squares."""
     context: float = Field(default=0.25, ge=0.0, le=4.0)
     """For regions: how far one is grown on each side before it is cut, as a share of its width and height."""
-    variants: int = Field(default=1, ge=1, le=100)
-    """For regions: how often each training frame is hidden, each time with other boxes and strength."""
+    variants: int = Field(default=1, ge=1, le=1000)
+    """For regions: how often each training frame is hidden, each time with other boxes and strength. For
+    crops: how many of each training frame an epoch has."""
     jitter: float = Field(default=0.0, ge=0.0, le=0.5)
     """How far a box's edges move at random from the second variant on, as a share of its width and height."""
+    elsewhere: int = Field(default=0, ge=0, le=64)
+    """How many boxes of any size and place are hidden beside those of objects, from the second variant on:
+    what is in them looks different, but blurs alike."""
     strengths: list[float] = Field(default=[1.0, 1.0], min_length=2, max_length=2)
     """Least and most factor on the blur's strength, at random, from the second variant on."""
 
@@ -72,6 +87,30 @@ class PairsConfig(Section):
         if not 0.0 < strengths[0] <= strengths[1]:
             raise ValueError(f"expected two factors above 0, the smaller first, found {strengths}")
         return strengths
+
+
+class NoiseConfig(Section):
+    """What ``task: denoise`` adds to a picture."""
+
+    sigma: float | list[float] = 51.0
+    """Standard deviation of Gaussian noise, of 255; or the least and the most, between which each picture has
+    its own (a blind denoiser)."""
+
+    @field_validator("sigma")
+    @classmethod
+    def _range(cls, sigma: float | list[float]) -> float | list[float]:
+        bounds = sigma if isinstance(sigma, list) else [sigma, sigma]
+        if len(bounds) != 2 or not 0.0 <= bounds[0] <= bounds[1] <= 255.0:
+            raise ValueError(f"expected a number from 0 to 255, or two, the smaller first, found {sigma}")
+        return sigma
+
+
+class ColourConfig(Section):
+    """What ``task: colourise`` gives beside the grey picture."""
+
+    hints: Literal["none", "plate"] = "none"
+    """``plate``: half of the pictures come with most of their own colour, as a fixed camera's plate gives it
+    where nothing moved, and a network has to take hints."""
 
 
 class NetworkConfig(Section):
@@ -96,8 +135,12 @@ class NetworkConfig(Section):
 class FitConfig(Section):
     """How weights are found."""
 
-    loss: Literal["mse", "l1", "charbonnier"] = "mse"
-    """Over whole frames, or over the hidden pixels of regions."""
+    loss: str | dict[str, float] = "mse"
+    """Over whole frames, or over the hidden pixels of regions: one of ``trainer.losses.LOSSES``, or several
+    with the weight of each, of which ``adversarial`` may be one."""
+    backbone: str | None = None
+    """State dict of a MobileNetV2 trained on ImageNet, torchvision's or one with its tensors in its order, to
+    start from; for networks that have one."""
     epochs: int = Field(default=5, ge=1, le=100_000)
     batch: int = Field(default=16, ge=1, le=4096)
     """Pairs per step."""
@@ -109,20 +152,39 @@ class FitConfig(Section):
     """Decay per step of an average over the weights, which is then what is validated and kept."""
     clip: float | None = Field(default=None, gt=0.0)
     """Largest norm of the gradient."""
-    augment: list[Literal["mirror", "flip", "colour"]] = Field(default_factory=list)
-    """What happens to pairs at random: ``mirror`` left to right, ``flip`` upside down, ``colour`` swaps the
-    channels and changes contrast and brightness, which a blur commutes with."""
+    augment: list[Literal["mirror", "flip", "colour", "scale"]] = Field(default_factory=list)
+    """What happens to pairs at random: ``mirror`` left to right, ``flip`` upside down, ``colour`` changes
+    contrast and brightness, and swaps the channels where something is hidden, ``scale`` cuts crops of up to
+    three times the size and reduces them."""
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     """Lightning's name of the arithmetic."""
     devices: int = Field(default=1, ge=1, le=1024)
     """How many devices train together."""
+
+    @field_validator("loss", mode="before")
+    @classmethod
+    def _terms(cls, loss: object) -> object:
+        losses.terms(loss)
+        return loss
+
+    @model_validator(mode="after")
+    def _what_two_networks_can(self) -> FitConfig:
+        if losses.ADVERSARIAL in self.loss:
+            if self.devices > 1:
+                raise ValueError(f"devices: expected 1 with an adversarial loss, found {self.devices}")
+            if self.precision == "16-mixed":
+                raise ValueError(
+                    "precision: expected '32-true' or 'bf16-mixed' with an adversarial loss, found '16-mixed'"
+                )
+        return self
 
 
 class TrainConfig(Section):
     """The whole file."""
 
     version: Literal[1] = 1
-    task: Literal["deblur"] = "deblur"
+    task: Literal["deblur", "denoise", "colourise"] = "deblur"
+    """What a pair is made by: hiding, noise, or taking the colour away."""
     seed: int = Field(default=0, ge=0, lt=2**32)
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     """``auto``, ``cpu``, ``cuda`` or ``cuda:N``."""
@@ -131,6 +193,10 @@ class TrainConfig(Section):
     """What finds the objects to hide; the same as streamer's."""
     blur: BlurConfig = BlurConfig()
     """What hides them; the same as streamer's."""
+    noise: NoiseConfig = NoiseConfig()
+    """For ``task: denoise``."""
+    colour: ColourConfig = ColourConfig()
+    """For ``task: colourise``."""
     pairs: PairsConfig = PairsConfig()
     network: NetworkConfig = NetworkConfig()
     fit: FitConfig = FitConfig()
@@ -161,11 +227,28 @@ def parse(data: Mapping[str, Any]) -> TrainConfig:
     require_version(data)
     config = validate(TrainConfig, data)
     with torch.device("meta"):  # only its stride is of interest
-        stride = nets.build(config.network.name, config.network.options).stride
+        network = nets.build(config.network.name, config.network.options)
+    stride = network.stride
     if config.pairs.size % stride:
         raise ConfigError(
             f"pairs.size: {config.network.name} works on sides that are multiples of {stride}, "
             f"{config.pairs.size} is not"
+        )
+    hinted = config.task == "colourise" and config.colour.hints != "none"
+    if (network.inputs == 6) != hinted:
+        raise ConfigError(
+            f"network: {config.network.name} takes {network.inputs} channels, but pairs have "
+            f"{6 if hinted else 3}; set network.hints and colour.hints alike"
+        )
+    if config.fit.backbone is not None and not isinstance(getattr(network, "backbone", None), nn.Module):
+        raise ConfigError(f"fit.backbone: {config.network.name} has none; leave it out")
+    if config.task not in HIDING and config.pairs.of == "regions":
+        raise ConfigError(f"pairs.of: nothing is hidden for {config.task}; expected crops or frames")
+    windowed = {"ssim", "ms_ssim"} & set(losses.terms(config.fit.loss))
+    if windowed and config.pairs.size < similarity.WINDOW:
+        raise ConfigError(
+            f"pairs.size: expected at least {similarity.WINDOW}, the window of {min(windowed)}, "
+            f"found {config.pairs.size}"
         )
     return config
 

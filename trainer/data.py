@@ -65,7 +65,15 @@ def read(config: DataConfig, seed: int) -> Split:
         ConfigError: there is no dataset or folder, nothing in it, or the split leaves a side empty.
     """
     pictures, others = find(config)
-    divided = split(pictures, config, seed)
+    tests, extra = None, []
+    if config.test_folder is not None:
+        tests, more = _below(config.test_folder, "data.test_folder", config.clips)
+        others += more
+    for index, folder in enumerate(config.extra):
+        found, more = _below(folder, f"data.extra[{index}]", config.clips)
+        extra += found
+        others += more
+    divided = split(pictures, config, seed, tests, extra)
     divided.counts["files that are no images"] += others
     return divided
 
@@ -79,19 +87,24 @@ def find(config: DataConfig) -> tuple[list[Picture], int]:
     Raises:
         ConfigError: there is no dataset or folder, or nothing in it.
     """
-    if config.folder is None:
-        folder = Path(config.frames)
-        found, others = gather(_download(config.kaggle), folder)
-    else:
-        folder = Path(config.folder).expanduser()
-        if not folder.is_dir():
-            raise ConfigError(f"data.folder: {folder}: no such folder")
-        found, others = images_below(folder)
-    pictures = []
-    for path in found:
-        name = path.relative_to(folder).as_posix()
-        pictures.append(Picture(path, name, clip_of(name, config.clips), _digest(path)))
-    return pictures, others
+    if config.folder is not None:
+        return _below(config.folder, "data.folder", config.clips)
+    folder = Path(config.frames)
+    found, others = gather(_download(config.kaggle), folder)
+    return [_picture(path, path.relative_to(folder).as_posix(), config.clips) for path in found], others
+
+
+def _below(name: str, key: str, clips: Literal["name", "folder"]) -> tuple[list[Picture], int]:
+    """Return the pictures below a folder, and how many other files there are."""
+    folder = Path(name).expanduser()
+    if not folder.is_dir():
+        raise ConfigError(f"{key}: {folder}: no such folder")
+    found, others = images_below(folder)
+    return [_picture(path, path.relative_to(folder).as_posix(), clips) for path in found], others
+
+
+def _picture(path: Path, name: str, clips: Literal["name", "folder"]) -> Picture:
+    return Picture(path, name, clip_of(name, clips), _digest(path))
 
 
 def clip_of(name: str, by: Literal["name", "folder"]) -> str:
@@ -110,13 +123,21 @@ def clip_of(name: str, by: Literal["name", "folder"]) -> str:
     return path.stem if folder == "." else folder
 
 
-def split(pictures: Sequence[Picture], config: DataConfig, seed: int) -> Split:
+def split(
+    pictures: Sequence[Picture],
+    config: DataConfig,
+    seed: int,
+    tests: Sequence[Picture] | None = None,
+    extra: Sequence[Picture] = (),
+) -> Split:
     """Divide pictures by clip, never by image; clips of one group stay together.
 
     Args:
         pictures: all there are.
         config: which clips go where; shares are chosen by a hash of the clip's name and the seed.
         seed: of that choice.
+        tests: the test side, where it is not chosen out of ``pictures``.
+        extra: to train on, but for those of clips that are on another side.
 
     Raises:
         ConfigError: a clip is asked to be on two sides, or a side is empty.
@@ -124,7 +145,8 @@ def split(pictures: Sequence[Picture], config: DataConfig, seed: int) -> Split:
     scene = _scenes([picture.clip for picture in pictures], config.groups)
     excluded = {scene[clip] for clip in config.exclude if clip in scene}
     side_of = dict.fromkeys(excluded, "excluded")
-    for side, wanted in (("test", config.test), ("validation", config.validation)):
+    chosen_by_name = (("test", config.test), ("validation", config.validation))
+    for side, wanted in chosen_by_name[0 if tests is None else 1 :]:
         for chosen in _choose(wanted, scene, side_of, seed):
             if side_of.get(chosen, side) != side:
                 raise ConfigError(
@@ -134,6 +156,10 @@ def split(pictures: Sequence[Picture], config: DataConfig, seed: int) -> Split:
     sides: dict[str, list[Picture]] = {side: [] for side in ("excluded", *SIDES)}
     for picture in pictures:
         sides[side_of.get(scene[picture.clip], "train")].append(picture)
+    sides["test"] += tests or []
+    for picture in extra:
+        if side_of.get(scene.get(picture.clip, picture.clip), "train") == "train":
+            sides["train"].append(picture)
     counts = Counter({"of excluded clips": len(sides["excluded"])})
     # what is excluded must not come back under another name either, so its pictures count as seen first
     seen: dict[str, str] = {}

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-import PIL.Image
-import PIL.ImageOps
 import torch
 from numpy.typing import NDArray
 
 from streamer.boxes import whole
 from streamer.config import BlurConfig
-from streamer.errors import SourceError
 from streamer.hide import Covering, hide
 from streamer.restore import cut, surroundings
 from trainer.config import PairsConfig
 from trainer.data import Picture
+from trainer.images import read_image
 
 BoxesByName = Mapping[str, NDArray[np.float32]]
 """float32 ``[N, 4]`` in pixels for each readable frame, by its name."""
@@ -34,27 +31,6 @@ class Pair:
     """The same."""
     hidden: NDArray[np.uint8]
     """``[S, S]``: which share of each pixel is hidden, 255 for all of it."""
-
-
-def read_image(path: Path) -> torch.Tensor:
-    """Decode an image upright.
-
-    Returns:
-        uint8 ``[H, W, 3]``, RGB.
-
-    Raises:
-        SourceError: it is no image, damaged or truncated.
-    """
-    try:
-        with PIL.Image.open(path) as opened:
-            image = PIL.ImageOps.exif_transpose(opened)
-            if image.mode.startswith("I"):  # 16-bit grey, which converting would cut off at 255
-                pixels = (np.asarray(image) // 257).astype(np.uint8)[..., None].repeat(3, axis=2)
-            else:
-                pixels = np.array(image.convert("RGB"))
-    except (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError) as error:
-        raise SourceError(f"{path}: no image, damaged or truncated ({error})") from None
-    return torch.from_numpy(pixels)
 
 
 def pairs(
@@ -89,6 +65,7 @@ def pairs(
             factor = float(random.uniform(form.strengths[0], form.strengths[1]))
             varied = blur.model_copy(update={"strength": blur.strength * factor})
             moved = _jitter(exact, form.jitter, random)
+            moved = np.concatenate([moved, _anywhere(form.elsewhere, image.shape[1], image.shape[0], random)])
             yield from _pairs(image, hide(image, moved, varied, random=random), form)
 
 
@@ -128,6 +105,14 @@ def _inside(region: Sequence[int], around: Sequence[int], size: int) -> NDArray[
 def _jitter(boxes: NDArray[np.float32], jitter: float, random: np.random.Generator) -> NDArray[np.float32]:
     sides = np.tile(boxes[:, 2:] - boxes[:, :2], 2)
     return (boxes + sides * random.uniform(-jitter, jitter, boxes.shape)).astype(np.float32)
+
+
+def _anywhere(count: int, width: int, height: int, random: np.random.Generator) -> NDArray[np.float32]:
+    """Return boxes of 5% to 50% of a frame's height, any shape that objects have, and any place."""
+    tall = height * np.exp(random.uniform(np.log(0.05), np.log(0.5), count))
+    wide = tall * np.exp(random.uniform(-0.7, 0.9, count))
+    left, top = random.uniform(0, width - wide), random.uniform(0, height - tall)
+    return np.stack([left, top, left + wide, top + tall], axis=1).astype(np.float32)
 
 
 def _uint8(share: torch.Tensor) -> NDArray[np.uint8]:

@@ -20,8 +20,11 @@ from streamer.measure import psnr, samples, squared_errors
 from streamer.modelfile import Header
 from streamer.nets import Network
 from streamer.restore import Restorer, cut
+from trainer.config import HIDING
+from trainer.crops import Degrade
 from trainer.data import Picture
-from trainer.degrade import BoxesByName, read_image
+from trainer.degrade import BoxesByName
+from trainer.images import read_image
 
 Mode = Literal["regions", "frame"]
 
@@ -145,6 +148,26 @@ def score(
             yield scored
 
 
+def score_whole(pictures: Iterable[Picture], degrade: Degrade, restorer: Restorer) -> Iterator[Scored]:
+    """Degrade whole pictures and restore them as streamer would, which knows 8 bits only.
+
+    Args:
+        pictures: that can be read; what is drawn for each follows from its contents.
+        degrade: what is done to them.
+        restorer: what restores them, in mode ``frame``.
+    """
+    for picture in pictures:
+        original = read_image(picture.path)
+        height, width = original.shape[:2]
+        planes = original.permute(2, 0, 1).float() / 255
+        degraded = degrade(planes, np.random.default_rng(int(picture.digest[:8], 16)))[:3]
+        rounded = (degraded * 255).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).contiguous()
+        everything = whole(width, height)
+        restored = restorer.restore([rounded], [everything])[0]
+        if (scored := compare(picture.clip, original, rounded, restored, everything)) is not None:
+            yield scored
+
+
 def at_size(frame: Scored, network: Network, size: int) -> Scored | None:
     """Score a whole frame once more at the network's own size, which is how the reference recipe measures.
 
@@ -245,4 +268,4 @@ def _mean(scores: Sequence[Score]) -> Score:
 def mode_of(header: Header) -> Mode:
     """Return how a model is to be applied: as it was trained."""
     pairs = header.training.get("config", {}).get("pairs", {})
-    return "frame" if pairs.get("of") == "frames" else "regions"
+    return "frame" if pairs.get("of") == "frames" or header.task not in HIDING else "regions"

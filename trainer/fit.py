@@ -9,21 +9,24 @@ import warnings
 from collections.abc import Iterator, Sized
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import lightning
 import torch
 from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint, RichProgressBar
-from torch import Tensor
+from lightning.pytorch.core.optimizer import LightningOptimizer
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader, Sampler
 
 from streamer import nets
 from streamer.errors import SinkError, StreamerError
 from streamer.nets import Network
+from trainer import adversary, backbone, losses
 from trainer.augment import augment
-from trainer.config import TrainConfig
-from trainer.losses import LOSSES, psnr
-from trainer.pairs import PairFolders, Pairs
+from trainer.config import HIDING, TrainConfig
+from trainer.losses import psnr
+from trainer.pairs import Items
 
 WARM_UP = 0.05
 """Share of the steps over which a cosine schedule first rises."""
@@ -40,20 +43,34 @@ class Fitting(lightning.LightningModule):
     def __init__(self, config: TrainConfig) -> None:
         super().__init__()
         self._config = config
-        self._loss = LOSSES[config.fit.loss]
+        self._loss = losses.build(config.fit.loss)
         self.network = nets.build(config.network.name, config.network.options)
+        self._share = losses.terms(config.fit.loss).get(losses.ADVERSARIAL, 0.0)
+        if self._share:
+            self.discriminator = adversary.Discriminator(self.network.inputs, config.pairs.size)
+            self.automatic_optimization = False  # Lightning's own way knows one optimiser
         self._sums = torch.zeros(0)
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """Return the loss of one batch."""
         seed = hash((self._config.seed, self.current_epoch, index)) % 2**63
-        degraded, clean, hidden = augment(batch, self._config.fit.augment, seed)
-        loss = self._loss(self.network(degraded), clean, self._weight(hidden))
+        # pairs that are made as they are asked for were augmented before they were degraded
+        kinds = self._config.fit.augment if self._config.task in HIDING else ()
+        degraded, clean, hidden = augment(batch, kinds, seed)
+        torch.manual_seed(seed)  # for dropout: a resumed run drops the same
+        restored, weight = self.network(degraded), self._weight(hidden)
+        loss = self._loss(restored, clean, weight)
+        if self._share:
+            shown = losses.composite(restored, clean, weight)
+            self._step(1, adversary.judging(self.discriminator, degraded, clean, shown))
+            loss = loss + self._share * adversary.fooling(self.discriminator, degraded, shown)
         if not bool(torch.isfinite(loss)):
             raise StreamerError(
                 f"fit: the loss is no number any more in epoch {self.current_epoch + 1}, step {index + 1}; "
                 "lower fit.rate or set fit.clip (the last whole epoch's checkpoint is kept)"
             )
+        if self._share:
+            self._step(0, loss)
         self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(degraded), sync_dist=True)
         return loss
 
@@ -82,14 +99,26 @@ class Fitting(lightning.LightningModule):
         )
 
     def configure_optimizers(self) -> Any:
-        """Return Adam, with a schedule per step."""
+        """Return Adam, with a schedule per step; for each of two networks where one judges the other."""
         fit = self._config.fit
-        adam = torch.optim.Adam(self.network.parameters(), lr=fit.rate)
+        learning = [self.network, self.discriminator] if self._share else [self.network]
+        betas = adversary.BETAS if self._share else (0.9, 0.999)
+        adams = [torch.optim.Adam(each.parameters(), lr=fit.rate, betas=betas) for each in learning]
         if fit.schedule == "constant":
-            return adam
+            return adams
         steps = int(self.trainer.estimated_stepping_batches)
-        schedule = torch.optim.lr_scheduler.LambdaLR(adam, lambda step: _cosine(step, steps))
-        return {"optimizer": adam, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        schedules = [LambdaLR(adam, lambda step: _cosine(step, steps)) for adam in adams]
+        return adams, [{"scheduler": schedule, "interval": "step"} for schedule in schedules]
+
+    def _step(self, which: int, loss: Tensor) -> None:
+        """Do by hand what Lightning does for one optimiser: the network's is the first."""
+        optimizer = cast(list[LightningOptimizer], self.optimizers())[which]
+        optimizer.zero_grad()
+        self.manual_backward(loss)
+        self.clip_gradients(optimizer.optimizer, self._config.fit.clip, "norm")
+        optimizer.step()
+        if schedules := cast(list[LambdaLR] | None, self.lr_schedulers()):
+            schedules[which].step()
 
     def _weight(self, hidden: Tensor) -> Tensor:
         """What counts: all of a whole frame, as the reference has it; of a region what is pasted back."""
@@ -115,7 +144,10 @@ def _cosine(step: int, steps: int) -> float:
 
 
 class Shuffled(Sampler[int]):
-    """All indices in an order that follows from seed and epoch, so that a resumed run continues it."""
+    """All indices in an order that follows from seed and epoch, so that a resumed run continues it.
+
+    An index of epoch e has e times the data's length added, for data that differ from epoch to epoch.
+    """
 
     def __init__(self, data: Sized, seed: int) -> None:
         self._data = data
@@ -128,7 +160,8 @@ class Shuffled(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         generator = torch.Generator().manual_seed(hash((self._seed, self._epoch)) % 2**63)
-        yield from torch.randperm(len(self._data), generator=generator).tolist()
+        order = torch.randperm(len(self._data), generator=generator)
+        yield from (order + self._epoch * len(self._data)).tolist()
 
     def __len__(self) -> int:
         return len(self._data)
@@ -179,7 +212,8 @@ class Fitted:
 
 def fit(
     config: TrainConfig,
-    folders: PairFolders,
+    train: Items,
+    validation: Items,
     checkpoints: Path,
     device: torch.device,
     *,
@@ -191,7 +225,8 @@ def fit(
 
     Args:
         config: what and how.
-        folders: the pairs.
+        train: the pairs to train with.
+        validation: the pairs to choose the epoch by.
         checkpoints: folder for ``best.ckpt`` and ``last.ckpt``, the latter written after each epoch.
         device: where to train.
         resume: go on from ``last.ckpt``; the outcome is that of a run which was never interrupted.
@@ -209,8 +244,9 @@ def fit(
         logging.getLogger(name).setLevel(logging.ERROR)
     torch.manual_seed(config.seed)
     fitting = Fitting(config)
+    if config.fit.backbone is not None and not resume:
+        backbone.load(cast(nn.Module, fitting.network.backbone), Path(config.fit.backbone))
     epochs = 1 if steps is not None else config.fit.epochs
-    train, validation = Pairs(folders.train), Pairs(folders.validation)
     shuffled = DataLoader(train, config.fit.batch, sampler=Shuffled(train, config.seed))
     ordered = DataLoader(validation, config.fit.batch)
     history = History(epochs)
@@ -235,7 +271,7 @@ def fit(
         precision=config.fit.precision,
         max_epochs=epochs,
         limit_train_batches=steps,
-        gradient_clip_val=config.fit.clip,
+        gradient_clip_val=config.fit.clip if fitting.automatic_optimization else None,
         callbacks=callbacks,
         logger=False,
         num_sanity_val_steps=0,
@@ -261,7 +297,8 @@ def fit(
         raise SystemExit(0)  # of several processes the first goes on alone
     network = nets.build(config.network.name, config.network.options)
     kept = torch.load(best.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
-    network.load_state_dict({name.removeprefix("network."): value for name, value in kept.items()})
+    own = "network."
+    network.load_state_dict({name[len(own) :]: value for name, value in kept.items() if name.startswith(own)})
     monitored = [row[str(best.monitor)] for row in history.rows]
     return Fitted(network.eval(), history.rows, identity, monitored.index(max(monitored)) + 1)
 
@@ -269,4 +306,4 @@ def fit(
 def _identity(fitting: Fitting, validation: DataLoader[Any]) -> dict[str, float]:
     """Return what doing nothing scores."""
     with torch.inference_mode():
-        return means(torch.stack([fitting.sums(batch[0], batch) for batch in validation]).sum(dim=0))
+        return means(torch.stack([fitting.sums(batch[0][:, :3], batch) for batch in validation]).sum(dim=0))

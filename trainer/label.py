@@ -29,7 +29,7 @@ from streamer.frame import Frame, Image
 from streamer.source.footage import expand, videos_in
 from trainer import strong
 from trainer.data import IMAGES, Picture, images_below
-from trainer.degrade import read_image
+from trainer.images import read_image
 
 logger = logging.getLogger(__name__)
 

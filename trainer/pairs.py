@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,8 @@ from streamer.errors import ConfigError, SourceError
 from trainer import cache, degrade
 from trainer.config import TrainConfig
 from trainer.data import Picture, Split
-from trainer.degrade import BoxesByName, pairs, read_image
+from trainer.degrade import BoxesByName, pairs
+from trainer.images import read_image
 
 _DETECTING = sorted(Path(inspect.getfile(detect)).parent.glob("*.py"))
 """The code that finds boxes; when it changes they are found again."""
@@ -143,7 +145,18 @@ def make_pairs(split: Split, boxes: BoxesByName, config: TrainConfig, console: C
     return PairFolders(folders["train"], folders["validation"])
 
 
-class Pairs(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
+class Items(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]], ABC):
+    """Pairs to train with, by index; one beyond their number is a pair of a later epoch."""
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return (degraded, clean, weight); float32 ``[inputs, S, S]``, ``[3, S, S]`` and ``[1, S, S]``."""
+
+
+class Pairs(Items):
     """Pairs of one side, read from disk as they are asked for.
 
     An item is (degraded, clean, hidden): float32 ``[3, S, S]``, the same, and ``[1, S, S]``, all 0 to 1.
@@ -163,6 +176,7 @@ class Pairs(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
         return len(self._pixels)
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        index %= len(self)  # they are the same in every epoch
         degraded, clean = torch.from_numpy(self._pixels[index].astype(np.float32) / 65535)
         hidden = torch.from_numpy(self._hidden[index].astype(np.float32) / 255)
         return degraded, clean, hidden[None]

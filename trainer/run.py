@@ -21,11 +21,14 @@ from streamer.nets import Network
 from streamer.restore import Restorer
 from streamer.yaml_file import read_yaml
 from trainer import data, report
-from trainer.config import TrainConfig, dump, parse
+from trainer.config import HIDING, TrainConfig, dump, parse
+from trainer.crops import Crops
 from trainer.data import Split
 from trainer.degrade import BoxesByName
-from trainer.evaluate import Evaluation, Row, Scored, at_size, mode_of, score, summarise
-from trainer.pairs import find_boxes, follow, make_pairs
+from trainer.evaluate import Evaluation, Row, Scored, at_size, mode_of, score, score_whole, summarise
+from trainer.pairs import Items, Pairs, find_boxes, follow, make_pairs
+from trainer.store import store
+from trainer.tasks import degradation
 
 logger = logging.getLogger(__name__)
 
@@ -95,11 +98,16 @@ def train(
     device = resolve(config.device)
     check(folder, dump(config), resume=resume, overwrite=overwrite)
     split = data.read(config.data, config.seed)
-    boxes = _boxes(split, config, device, console)
-    folders = make_pairs(split, boxes, config, console)
+    boxes: BoxesByName = {}
+    if config.task in HIDING:
+        boxes = _boxes(split, config, device, console)
+        folders = make_pairs(split, boxes, config, console)
+        sides: tuple[Items, Items] = Pairs(folders.train), Pairs(folders.validation)
+    else:
+        sides = _crops(split, config, console)
     report.write_yaml(folder / "config.yaml", dump(config))
     fitted = fit(
-        config, folders, folder / "checkpoints", device,
+        config, *sides, folder / "checkpoints", device,
         resume=resume, steps=steps, progress=console.is_terminal and not console.quiet,
     )  # fmt: skip
     rows = [{"epoch": "identity", "train_loss": "", **fitted.identity}, *fitted.rows]
@@ -147,7 +155,7 @@ def evaluate_model(
             ) from None
     resolved = resolve(device or config.device)
     split = data.read(config.data, config.seed)
-    boxes = _boxes(split, config, resolved, console)
+    boxes = _boxes(split, config, resolved, console) if config.task in HIDING else {}
     name = path.parent.name if path.name == MODEL else path.stem
     found, frames = evaluate(network, header, split, boxes, config, resolved, console, name=name)
     if folder is not None:
@@ -173,19 +181,28 @@ def evaluate(
         ConfigError: nothing is hidden in any of the frames.
     """
     restorer = Restorer(network, header, device, mode_of(header))
-    hidden = [picture for picture in split.test if len(boxes.get(picture.name, ()))]
-    shown = {round(i * (len(hidden) - 1) / max(1, SAMPLES - 1)) for i in range(SAMPLES)}
+    hides = config.task in HIDING
+    used = [picture for picture in split.test if not hides or len(boxes.get(picture.name, ()))]
+    shown = {round(i * (len(used) - 1) / max(1, SAMPLES - 1)) for i in range(SAMPLES)}
     rows: list[Row] = []
     small: list[Row] = []
     frames: list[Scored] = []
     size = header.size if mode_of(header) == "frame" else None
-    watched = follow(hidden, "evaluating", console)
-    for index, frame in enumerate(score(watched, boxes, config.blur, restorer)):
+    watched = follow(used, "evaluating", console)
+    if hides:
+        scored_frames = score(watched, boxes, config.blur, restorer)
+    else:
+        scored_frames = score_whole(watched, degradation(config), restorer)
+    for index, frame in enumerate(scored_frames):
         rows.append(frame.row)
         if index in shown:
             frames.append(frame)
         if size is not None and (scored := at_size(frame, network, size)) is not None:
             small.append(scored.row)
+    if not rows and not hides:
+        raise ConfigError(
+            f"data: {config.task} changes none of the {len(used)} pictures for test; expected others"
+        )
     if not rows:
         raise ConfigError(
             f"detect: no {', '.join(config.detect.classes)} at or above {config.detect.threshold:g} in the "
@@ -198,16 +215,36 @@ def evaluate(
     return Report(name, summarise(rows), summarise(small) if small else None, size, not overlap), frames
 
 
+def _crops(split: Split, config: TrainConfig, console: Console) -> tuple[Crops, Crops]:
+    """Return what is trained and validated with where nothing is hidden."""
+    form, caches = config.pairs, Path(config.data.cache)
+    known = store(split.train, caches, "decoding (train)", console)
+    unseen = store(split.validation, caches, "decoding (validation)", console)
+    split.counts["unreadable"] += len(known.unreadable) + len(unseen.unreadable)
+    _say(split)
+    degrade = degradation(config)
+    augment = config.fit.augment
+    return (
+        Crops(known, degrade, form.size, each=form.variants, augment=augment, seed=config.seed),
+        Crops(unseen, degrade, form.size, fixed=True, seed=config.seed),
+    )
+
+
 def _boxes(split: Split, config: TrainConfig, device: torch.device, console: Console) -> BoxesByName:
     boxes, unreadable = find_boxes(split.pictures, config, device, console)
     split.counts["unreadable"] += len(unreadable)
+    _say(split)
+    return boxes
+
+
+def _say(split: Split) -> None:
+    """Log what is on which side."""
     sides = ", ".join(
         f"{len(getattr(split, side))} frames of {len(clips)} clips for {side}"
         for side, clips in split.clips().items()
     )
     left_out = ", ".join(f"{count} {cause}" for cause, count in sorted(split.counts.items()) if count)
     logger.info("%s; left out: %s", sides, left_out or "none")
-    return boxes
 
 
 def check(folder: Path, facts: Mapping[str, Any], *, resume: bool, overwrite: bool) -> None:
@@ -260,7 +297,7 @@ def _header(config: TrainConfig, split: Split, *, best: int, steps: int | None) 
         network=config.network.name,
         config=config.network.options,
         task=config.task,
-        size=config.pairs.size,
+        size=None if config.pairs.of == "crops" else config.pairs.size,
         context=config.pairs.context if regions else 0.0,
         training={
             "config": dump(config),

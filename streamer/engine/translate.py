@@ -205,6 +205,40 @@ def _transposition(graph: Graph, node: Node, _: Any) -> None:
     graph.add("Transpose", node.name, graph.operand(node, 0), perm=order)
 
 
+def _permutation(graph: Graph, node: Node, _: Any) -> None:
+    graph.add("Transpose", node.name, graph.operand(node, 0), perm=node.args[1:])
+
+
+def _unsqueezing(graph: Graph, node: Node, _: Any) -> None:
+    axes = graph.integers(f"{node.name}.axes", _argument(node, 1, "dim"))
+    graph.add("Unsqueeze", node.name, graph.operand(node, 0), axes)
+
+
+def _expansion(graph: Graph, node: Node, _: Any) -> None:
+    lengths = graph.integers(f"{node.name}.lengths", *(max(1, length) for length in node.args[1:]))
+    graph.add("Expand", node.name, graph.operand(node, 0), lengths)
+
+
+def _layer_normalisation(graph: Graph, node: Node, _: Any) -> None:
+    """Of the last dimension."""
+    shape, weight, bias, eps = (
+        _argument(node, place, name)
+        for place, name in enumerate(("normalized_shape", "weight", "bias", "eps"), 1)
+    )
+    if len(shape) != 1 or weight is None or bias is None:
+        raise _refuse(node)
+    name = node.name
+    mean = graph.add("ReduceMean", f"{name}.mean", graph.operand(node, 0), axes=(-1,), keepdims=1)
+    apart = graph.add("Sub", f"{name}.apart", graph.operand(node, 0), mean)
+    square = graph.add("Mul", f"{name}.square", apart, apart)
+    variance = graph.add("ReduceMean", f"{name}.variance", square, axes=(-1,), keepdims=1)
+    sure = graph.add("Add", f"{name}.sure", variance, graph.number(f"{name}.eps", eps))
+    deviation = graph.add("Sqrt", f"{name}.deviation", sure)
+    normal = graph.add("Div", f"{name}.normal", apart, deviation)
+    scaled = graph.add("Mul", f"{name}.scaled", normal, weight.name)
+    graph.add("Add", name, scaled, bias.name)
+
+
 def _nothing(graph: Graph, node: Node, _: Any) -> None:
     """Parts are taken by those who use them."""
 
@@ -212,6 +246,11 @@ def _nothing(graph: Graph, node: Node, _: Any) -> None:
 def _item(graph: Graph, node: Node, _: Any) -> None:
     """Take a part of what was cut into parts along a dimension, or a slice."""
     source, chosen = node.args
+    if source.target in ("unbind", torch.unbind):
+        place = graph.constant(f"{node.name}.place", np.array(chosen, np.int64))
+        axis = _argument(source, 1, "dim", default=0)
+        graph.add("Gather", node.name, source.args[0].name, place, axis=axis)
+        return
     if source.target in ("chunk", torch.chunk):
         shapes = [meta.shape for meta in source.meta["tensor_meta"]]
         axis = _argument(source, 2, "dim", default=0) % len(shapes[0])
@@ -264,7 +303,11 @@ _TRANSLATIONS: Mapping[Any, Translation] = {
     **dict.fromkeys((torch.clamp, "clamp", "clip"), _clamp),
     **dict.fromkeys((torch.mean, "mean"), _mean),
     **dict.fromkeys((torch.sum, "sum"), _sum),
-    **dict.fromkeys((torch.chunk, "chunk"), _nothing),
+    **dict.fromkeys((torch.chunk, "chunk", torch.unbind, "unbind"), _nothing),
+    F.layer_norm: _layer_normalisation,
+    "permute": _permutation,
+    "unsqueeze": _unsqueezing,
+    "expand": _expansion,
     operator.getitem: _item,
     torch.cat: _concatenation,
     "flatten": _flattening,

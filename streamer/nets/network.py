@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from torch import nn
+from torch import Tensor, nn
+
+LUMA = (0.299, 0.587, 0.114)
+"""The shares of red, green and blue in brightness (BT.601)."""
 
 
 class Network(nn.Module):
@@ -14,3 +17,9 @@ class Network(nn.Module):
     """Whether it adds a correction to its input instead of drawing the picture anew."""
     inputs: int = 3
     """Channels that it takes: RGB, or RGB and three of a colour hint (cb, cr, confidence)."""
+
+
+def grey(images: Tensor) -> Tensor:
+    """Return the brightness of RGB pictures: ``[B, 3, H, W]`` to ``[B, 1, H, W]``, in the same range."""
+    red, green, blue = images.unbind(dim=1)
+    return (LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue).unsqueeze(1)

@@ -11,7 +11,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from streamer.nets.network import Network
+from streamer.nets.network import Network, grey
 from streamer.section import Section
 
 
@@ -26,6 +26,10 @@ class Options(Section):
     """Residual blocks per level on the way down, and as many on the way up."""
     shuffle: int = Field(default=2, ge=1, le=4)
     """Pixels per side that are folded into channels before the first level."""
+    lean: bool = False
+    """Whether the finest level, which costs most, has blocks on the way up only."""
+    grey: bool = False
+    """Whether it works on the brightness alone, and gives three equal channels."""
 
 
 class Block(nn.Module):
@@ -55,12 +59,16 @@ class UNet(Network):
         super().__init__()
         options = options or Options()
         widths = [options.width * 2**level for level in range(options.levels)]
-        folded = 3 * options.shuffle**2
+        folded = (1 if options.grey else 3) * options.shuffle**2
+        self.grey = options.grey
         self.stride = options.shuffle * 2 ** (options.levels - 1)
         self.head = nn.Sequential(
             nn.PixelUnshuffle(options.shuffle), nn.Conv2d(folded, widths[0], 3, padding=1)
         )
-        self.down = nn.ModuleList(_blocks(width, options.blocks) for width in widths[:-1])
+        self.down = nn.ModuleList(
+            _blocks(width, 0 if options.lean and level == 0 else options.blocks)
+            for level, width in enumerate(widths[:-1])
+        )
         self.shrink = nn.ModuleList(nn.Conv2d(width, 2 * width, 2, stride=2) for width in widths[:-1])
         self.middle = _blocks(widths[-1], options.blocks)
         self.grow = nn.ModuleList(
@@ -75,7 +83,8 @@ class UNet(Network):
 
     def forward(self, images: Tensor) -> Tensor:
         """Map float32 ``[B, 3, H, W]`` in 0 to 1 onto the same; both sides are multiples of ``stride``."""
-        features = self.head(images - 0.5)
+        shown = grey(images) if self.grey else images
+        features = self.head(shown - 0.5)
         skips = []
         for blocks, shrink in zip(self.down, self.shrink, strict=True):
             features = blocks(features)
@@ -85,4 +94,4 @@ class UNet(Network):
         for grow, blocks, skip in zip(reversed(self.grow), reversed(self.up), reversed(skips), strict=True):
             features = blocks(grow(features) + skip)
         correction: Tensor = self.tail(features)
-        return (images + correction).clamp(0.0, 1.0)
+        return (shown + correction).clamp(0.0, 1.0).expand(-1, 3, -1, -1)

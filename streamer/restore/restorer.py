@@ -73,7 +73,8 @@ class Restorer:
             blurred: uint8 ``[H, W, 3]`` each, of any sizes; not changed.
             regions: int32 ``[R, 4]`` for each picture.
             masks: uint8 ``[H, W]`` for each picture, 1 for what is hidden of its regions; None for all.
-            hints: float32 ``[3, H, W]`` for each picture, where the network is ``hinted``.
+            hints: float32 ``[3, H, W]`` for each picture, where the network is ``hinted``; None: nothing is
+                known of their colours.
 
         Returns:
             uint8 ``[H, W, 3]`` each; in mode ``regions`` pixels outside the regions, or of them outside the
@@ -88,6 +89,8 @@ class Restorer:
     def _run(self, pictures: torch.Tensor, hints: torch.Tensor | None = None) -> torch.Tensor:
         """Run the network where its engine works; uint8 ``[B, H, W, 3]`` to the same."""
         device = self.engine.device
+        if self.hinted and hints is None:
+            hints = torch.zeros((len(pictures), 3, *pictures.shape[1:3]))
         given = None if hints is None else hints.to(device)
         return self.engine(pictures.to(device), given).to(self._device)
 

@@ -59,8 +59,8 @@ def test_a_newer_frame_makes_the_oldest_of_its_camera_go_and_its_audio_moves_on(
     intake.put(frame(camera="a", index=0, audio=(sound[0],)))
     intake.put(frame(camera="b", index=0))
     intake.put(frame(camera="a", index=1, audio=(sound[1],)))
-    assert intake.put_for_oldest(frame(camera="a", index=2, audio=(sound[2],)), 10)
-    assert intake.put_for_oldest(frame(camera="a", index=3, audio=(sound[3],)), 2)
+    assert intake.put_for_oldest(frame(camera="a", index=2, audio=(sound[2],)), 10) == 0
+    assert intake.put_for_oldest(frame(camera="a", index=3, audio=(sound[3],)), 2) == 1
     batch = next(intake.batches(10, 0.01))
     assert indices(batch) == ["a", "b0", "a2", "a3"]
     assert isinstance(batch[2], Frame)
@@ -70,7 +70,7 @@ def test_a_newer_frame_makes_the_oldest_of_its_camera_go_and_its_audio_moves_on(
 def test_with_no_frame_waiting_none_can_make_room() -> None:
     intake = Intake(["a"])
     intake.put(Discontinuity("a"))
-    assert not intake.put_for_oldest(frame(camera="a"), 10)
+    assert intake.put_for_oldest(frame(camera="a"), 10) is None
     assert next(intake.batches(10, 0.01)) == [Discontinuity("a")]
 
 
@@ -227,7 +227,8 @@ def test_what_hangs_is_left_behind_and_another_tool_takes_its_place_once(
             guarded.use(lambda _: released.wait())
         assert is_hanging()
         assert [record.message for record in caplog.records] == [
-            "detect: no answer within 0.05 s (detect.timeout is 0.05): left behind, another one is loaded"
+            "detect: no answer within 0.05 s (detect.timeout is 0.05): left behind, "
+            "another one takes its place"
         ]
         assert guarded.use(lambda tool: (tool, threading.current_thread())) == ("another", loaded[0])
         with pytest.raises(StageError) as raised:

@@ -1,3 +1,4 @@
+import threading
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer import hide
+from streamer.channel import Guarded
 from streamer.config import BlurConfig, ZonesConfig
 from streamer.frame import Dropped, End, Hidden, Image
 from streamer.stencil import SOFT, Stencil
@@ -432,6 +434,35 @@ def test_a_hider_that_raises_for_one_frame_hides_that_one_whole_and_the_others_a
     assert isinstance(batch[1], Hidden)
     assert (batch[1].blurred == hide.GREY).all()
     assert "no room" in caplog.text
+
+
+def test_of_a_batch_with_which_hiding_hangs_nothing_shows_and_the_next_is_hidden_as_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    released = threading.Event()
+    ordinary = hide.hide
+    drawn: list[object] = []
+
+    def hanging(image: torch.Tensor, *arguments: Any) -> hide.Covering:
+        drawn.append(arguments[-1])
+        if image[0, 0, 0] == 7:
+            released.wait()
+        return ordinary(image, *arguments)
+
+    monkeypatch.setattr(hide, "hide", hanging)
+    good, bad = noise(48, 64).numpy(), noise(48, 64).numpy()
+    good[0, 0, 0], bad[0, 0, 0] = 8, 7
+    failed = detected(good, failure="detector")
+    batches = [[detected(good)], [detected(good), detected(bad), failed], [detected(good)]]
+    with Guarded(np.random.default_rng(), np.random.default_rng, "hide", 0.2) as random:
+        hidden = list(hide.stage(batches, {"gate": BlurConfig()}, random=random))
+        released.set()
+    causes = [[item.failure for item in batch if isinstance(item, Hidden)] for batch in hidden]
+    assert causes == [[None], ["hider hung", "hider hung", "detector"], [None]]
+    assert all((item.blurred == hide.GREY).all() for item in hidden[1] if isinstance(item, Hidden))
+    first, *_, last = drawn
+    assert drawn[:3] == [first] * 3
+    assert last is not first  # which may be locked for ever
 
 
 def test_covering_needs_nothing_of_the_picture() -> None:

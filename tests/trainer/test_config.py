@@ -42,8 +42,10 @@ def test_shipped_configurations_keep_the_footage_out_and_scenes_together(name: s
     assert not {*data.test, *data.validation} & set(data.exclude)
 
 
-def test_what_is_dumped_loads_as_the_same() -> None:
-    loaded = config.load(CONFIGS / "deblur.yaml")
+@pytest.mark.parametrize("loss", ["ssim", {"ms_ssim": 0.84, "l1": 0.16}, {"l1": 100, "adversarial": 1}])
+def test_what_is_dumped_loads_as_the_same(loss: object) -> None:
+    loaded = config.parse({"version": 1, "fit": {"loss": loss}})
+    assert loaded.fit.loss == loss
     assert config.parse(yaml.safe_load(yaml.safe_dump(config.dump(loaded)))) == loaded
 
 
@@ -66,9 +68,26 @@ def test_the_environment_is_substituted(tmp_path: Path) -> None:
         ({"version": 1, "fit": {"epochs": "5"}}, r"fit\.epochs: expected a valid integer, found '5'"),
         (
             {"version": 1, "fit": {"loss": "mae"}},
-            r"fit\.loss: expected 'mse', 'l1' or 'charbonnier', found 'mae'",
+            r"fit\.loss: expected 'mse', 'l1', .* or 'adversarial', found 'mae'",
         ),
-        ({"version": 1, "task": "denoise"}, r"task: expected 'deblur', found 'denoise'"),
+        ({"version": 1, "fit": {"loss": {"l1": -1}}}, r"fit\.loss: l1: expected a weight above 0, found -1"),
+        (
+            {"version": 1, "fit": {"loss": None}},
+            r"fit\.loss: expected a name, or a mix such as .* found None",
+        ),
+        (
+            {"version": 1, "fit": {"loss": "ms_ssim"}, "pairs": {"size": 8}},
+            r"pairs\.size: expected at least 11, the window of ms_ssim, found 8",
+        ),
+        (
+            {"version": 1, "fit": {"loss": {"l1": 100, "adversarial": 1}, "devices": 2}},
+            r"fit: devices: expected 1 with an adversarial loss, found 2",
+        ),
+        (
+            {"version": 1, "fit": {"loss": {"l1": 100, "adversarial": 1}, "precision": "16-mixed"}},
+            r"fit: precision: expected '32-true' or 'bf16-mixed' with an adversarial loss, found '16-mixed'",
+        ),
+        ({"version": 1, "task": "sharpen"}, r"task: expected 'deblur', .* found 'sharpen'"),
         ({"version": 1, "network": {"name": "gan"}}, "network: unknown network 'gan'; known are"),
         ({"version": 1, "network": {"name": "unet", "depth": 1}}, "network: depth: unknown key"),
         (

@@ -14,7 +14,8 @@ from streamer.restore import cut
 from tests.trainer.scenes import CAR, HEIGHT, WIDTH, frames, picture, seed_of
 from trainer.config import PairsConfig
 from trainer.data import Picture
-from trainer.degrade import pairs, read_image
+from trainer.degrade import pairs
+from trainer.images import read_image
 
 HARD = BlurConfig(quantise=1, scale=1.0, margin=0.0, edge="hard")
 BOXES = {"a_0.png": np.array([CAR, (70, 50, 200, 200)], np.float32)}
@@ -117,6 +118,18 @@ def test_the_first_variant_is_exact_and_the_others_differ(pictures: list[Picture
     assert [pair.degraded.tobytes() for pair in again] == [pair.degraded.tobytes() for pair in three]
     other = list(pairs(pictures, BOXES, HARD, form, variants=3, seed=1))
     assert other[-1].degraded.tobytes() != three[-1].degraded.tobytes()
+
+
+def test_boxes_elsewhere_come_with_the_second_variant(pictures: list[Picture]) -> None:
+    form = PairsConfig(of="regions", size=16, elsewhere=3)
+    plain, more = (
+        list(pairs(pictures, BOXES, HARD, each, variants=2, seed=0))
+        for each in (PairsConfig(of="regions", size=16), form)
+    )
+    per_frame = len(plain) // (2 * len(pictures))
+    assert len(plain) < len(more) <= len(plain) + 3 * len(pictures)  # some overlap and are one
+    for exact, first in zip(plain[:per_frame], more[:per_frame], strict=True):
+        np.testing.assert_array_equal(exact.degraded, first.degraded)
 
 
 def test_an_image_is_read_as_upright_rgb(tmp_path: Path) -> None:

@@ -13,10 +13,12 @@ from tests.trainer.scenes import configuration, frames, install
 from trainer import config, data, fit, pairs
 from trainer.config import TrainConfig
 from trainer.fit import Fitted, Fitting, Shuffled
-from trainer.pairs import PairFolders
+from trainer.pairs import PairFolders, Pairs
 
 QUIET = Console(quiet=True)
 CPU = torch.device("cpu")
+NORMALISED = {"name": "pix2pix", "width": 4, "levels": 2}
+"""With batch normalisation and dropout."""
 
 
 @dataclass
@@ -27,9 +29,14 @@ class Setting:
     folders: PairFolders
     folder: Path
 
+    @property
+    def sides(self) -> tuple[Pairs, Pairs]:
+        """What is trained and validated with."""
+        return Pairs(self.folders.train), Pairs(self.folders.validation)
+
     def fit(self, name: str, **options: Any) -> Fitted:
         """Train in a folder of that name."""
-        return fit.fit(self.config, self.folders, self.folder / name, CPU, progress=False, **options)
+        return fit.fit(self.config, *self.sides, self.folder / name, CPU, progress=False, **options)
 
 
 def setting(folder: Path, monkeypatch: pytest.MonkeyPatch, **sections: Any) -> Setting:
@@ -61,8 +68,8 @@ def test_a_network_that_may_learn_by_heart_beats_the_identity(
     prepared = setting(
         tmp_path, monkeypatch, network={"width": 16}, fit={"epochs": 30, "batch": 2, "schedule": "cosine"}
     )
-    folders = PairFolders(prepared.folders.train, prepared.folders.train)
-    found = fit.fit(prepared.config, folders, tmp_path / "run", CPU, progress=False)
+    known = Pairs(prepared.folders.train)
+    found = fit.fit(prepared.config, known, known, tmp_path / "run", CPU, progress=False)
     assert found.rows[-1]["psnr_hidden_db"] > found.identity["psnr_hidden_db"] + 3.0
     assert found.rows[-1]["train_loss"] < 0.5 * found.rows[0]["train_loss"]
 
@@ -97,7 +104,22 @@ def test_rows_say_what_the_kept_network_scores(tmp_path: Path, monkeypatch: pyte
                 "loss": "charbonnier",
             }
         },
+        {"fit": {"epochs": 3, "loss": {"ms_ssim": 0.84, "l1": 0.16}}},
+        {"fit": {"epochs": 3}, "network": NORMALISED},
+        {"fit": {"epochs": 3, "loss": {"l1": 100, "adversarial": 1}}},
+        {
+            "fit": {
+                "epochs": 3,
+                "schedule": "cosine",
+                "ema": 0.9,
+                "augment": ["mirror"],
+                "clip": 1.0,
+                "loss": {"l1": 10, "ssim": 1, "adversarial": 1},
+            },
+            "network": NORMALISED,
+        },
     ],
+    ids=["plain", "everything", "mix", "dropout", "adversarial", "adversarial with everything"],
 )
 def test_a_resumed_run_ends_as_one_that_was_never_interrupted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sections: dict[str, Any]
@@ -113,11 +135,71 @@ def test_a_resumed_run_ends_as_one_that_was_never_interrupted(
     assert resumed.best == straight.best
     for name, weight in straight.network.state_dict().items():
         assert torch.equal(weight, resumed.network.state_dict()[name]), name
-    last = [
-        torch.load(tmp_path / name / "last.ckpt", weights_only=True)["state_dict"]
-        for name in ("straight", "resumed")
-    ]
-    assert all(torch.equal(last[0][name], last[1][name]) for name in last[0])
+    last = [torch.load(tmp_path / name / "last.ckpt", weights_only=True) for name in ("straight", "resumed")]
+    for part in ("state_dict", "optimizer_states", "lr_schedulers"):
+        torch.testing.assert_close(last[0][part], last[1][part], rtol=0, atol=0)
+
+
+ADVERSARIAL = {"l1": 100.0, "adversarial": 1.0}
+
+
+def test_two_networks_learn_where_one_is_judged_by_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    norms: list[float] = []
+    original = torch.optim.Adam.step
+
+    def counted(self: torch.optim.Adam, closure: Any = None) -> Any:
+        gradients = [w.grad for group in self.param_groups for w in group["params"] if w.grad is not None]
+        norms.append(float(torch.stack([gradient.norm() for gradient in gradients]).norm()))
+        return original(self, closure)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", counted)
+    prepared = setting(
+        tmp_path, monkeypatch,
+        fit={"epochs": 2, "batch": 4, "loss": ADVERSARIAL, "clip": 0.01, "schedule": "cosine"},
+    )  # fmt: skip
+    start = Fitting(prepared.config).state_dict()
+    found = prepared.fit("run")
+    kept = torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)
+    for half in ("network", "discriminator"):
+        moved = [
+            float((kept["state_dict"][name] - start[name]).abs().max())
+            for name in start
+            if name.startswith(half) and name.endswith("weight")
+        ]
+        assert max(moved) > 0, half
+    steps = 2 * 2  # eight pairs in two epochs
+    assert [each["last_epoch"] for each in kept["lr_schedulers"]] == [steps, steps]
+    assert len(kept["optimizer_states"]) == 2
+    assert len(norms) == 2 * steps
+    assert max(norms) <= 0.01 * 1.001
+    assert not [name for name in found.network.state_dict() if "discriminator" in name]
+    # what validation reports is the part that says something: the adversarial one is lost as the other wins
+    assert 0 < found.rows[-1]["validation_loss"] < 100
+
+
+def test_an_adversary_changes_neither_the_fresh_network_nor_its_plain_loss(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+    for loss in ("l1", {"l1": 1.0, "adversarial": 1e-9}):
+        torch.manual_seed(0)
+        made.append(Fitting(setting(tmp_path, monkeypatch, fit={"loss": loss}).config))
+    plain, judged = made
+    for name, weight in plain.state_dict().items():
+        assert torch.equal(weight, judged.state_dict()[name])
+    batch = torch.rand(2, 3, 16, 16), torch.rand(2, 3, 16, 16), torch.ones(2, 1, 16, 16)
+    assert torch.equal(plain.sums(batch[0], batch), judged.sums(batch[0], batch))
+    assert plain.automatic_optimization
+
+
+def test_the_losses_of_a_config_are_learned_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for loss in ({"ms_ssim": 0.84, "l1": 0.16}, {"l1": 100, "adversarial": 1}):
+        prepared = setting(tmp_path, monkeypatch, fit={"epochs": 12, "batch": 4, "loss": loss})
+        known = Pairs(prepared.folders.train)
+        found = fit.fit(prepared.config, known, known, tmp_path / "run", CPU, progress=False)
+        assert found.rows[-1]["psnr_hidden_db"] > found.identity["psnr_hidden_db"] + 1.0
 
 
 def test_two_runs_of_one_seed_agree_and_of_another_differ(

@@ -17,7 +17,7 @@ from streamer.classes import GROUPS
 from streamer.detect import Detector
 from streamer.frame import Detections
 from trainer.data import Picture
-from trainer.degrade import read_image
+from trainer.images import read_image
 
 THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7)
 

@@ -14,9 +14,9 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from streamer.frame import Detections, Image
-from trainer.degrade import read_image
 from trainer.detector.assign import Objects
 from trainer.detector.config import ViewConfig
+from trainer.images import read_image
 
 PADDING = 114
 """The grey beside a frame."""

@@ -1,0 +1,23 @@
+"""What each task makes pairs of."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+from torch import Tensor
+
+from trainer import colour, noise
+from trainer.config import TrainConfig
+from trainer.crops import Degrade
+
+
+def degradation(config: TrainConfig) -> Degrade:
+    """Return what makes a pair of a clean picture, for the tasks that hide nothing."""
+    if config.task == "denoise":
+        return partial(_noisy, config=config)
+    return colour.with_plate if config.colour.hints == "plate" else colour.without
+
+
+def _noisy(clean: Tensor, random: np.random.Generator, *, config: TrainConfig) -> Tensor:
+    return noise.add(clean, config.noise, random)
