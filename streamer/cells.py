@@ -14,7 +14,7 @@ def shrink(values: torch.Tensor) -> torch.Tensor:
     """Average over cells.
 
     Args:
-        values: float32 ``[H, W, C]``; where a side is no multiple of a cell, its last pixels count repeatedly.
+        values: float32 ``[H, W, C]``; where a side is no multiple of a cell its last pixels count more.
 
     Returns:
         float32 ``[ceil(H / 4), ceil(W / 4), C]``.

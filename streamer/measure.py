@@ -17,7 +17,7 @@ from streamer.boxes import Boxes, disjoint
 from streamer.frame import Batch, Dropped, Image, Metrics, Restored, Result
 
 STILL = 3
-"""Levels of 255 by which a sample of a still scene differs from one frame to the next at most: compression's."""
+"""Levels of 255 by which a still scene differs from one frame to the next at most, for being compressed."""
 
 
 def psnr(squared_error: int, samples: int) -> float | None:

@@ -1,4 +1,4 @@
-"""Whether it is night for a camera, told by its hidden pictures: they are grey, as by infrared light, or dark."""
+"""Whether it is night for a camera, by its hidden pictures: they are grey, as in infrared light, or dark."""
 
 from __future__ import annotations
 

@@ -389,7 +389,9 @@ def load_restorers(config: Config, device: torch.device) -> dict[str, tuple[Link
     loaded: dict[RestoreConfig, restore.Restorer] = {}
 
     def link(settings: RestoreConfig) -> Link:
-        shared = settings.model_copy(update={"when": "always", "steady": 0.0})  # when and how is the camera's own
+        shared = settings.model_copy(
+            update={"when": "always", "steady": 0.0}
+        )  # when and how is the camera's own
         if shared not in loaded:
             loaded[shared] = restore.load(shared, device)
         return Link(loaded[shared], settings)

@@ -26,7 +26,7 @@ first. So what passes by moves it by a level, however bright it is, as a running
 and Schofield, 1995), and the first samples still find the middle soon."""
 
 LIKENESS = 0.5
-"""After an interruption the plate stays where the correlation of its luma with the picture's is above this."""
+"""After an interruption the plate stays where its luma correlates with the picture's by this at least."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,4 +1,4 @@
-"""What ``restore`` may be in the YAML file: the settings of one restorer, a list of them in order, or ``off``."""
+"""What ``restore`` may be in the YAML file: settings of one restorer, a list of them in order, or ``off``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class RestoreConfig(Section):
     model: str = "bundled"
     """``bundled``, which means ``bundled:deblur``, or the path of a model file that ``trainer`` wrote."""
     mode: Mode | None = None
-    """``regions`` works on what is hidden alone, ``frame`` on the whole picture; None: what suits the model."""
+    """``regions`` works on what is hidden alone, ``frame`` on the whole picture; None: as suits the model."""
     engine: Literal["auto", "torch", "onnxruntime", "openvino"] = "auto"
     """What runs the network; ``auto``: the fastest that is installed and runs it, on a GPU torch."""
     when: Literal["always", "night"] = "always"
@@ -34,7 +34,9 @@ def in_order(value: object) -> object:
     if not isinstance(value, list | tuple):
         return (RestoreConfig.model_validate(value),)
     if isinstance(value, list) and not value:
-        raise ValueError("expected keys and values, a list with those of each restorer, or off; found an empty list")
+        raise ValueError(
+            "expected keys and values, a list with those of each restorer, or off; found an empty list"
+        )
     return TypeAdapter(tuple[RestoreConfig, ...]).validate_python(tuple(value))
 
 

@@ -1,1 +1,1 @@
-"""What runs a network faster than torch does on a CPU: its ONNX file, ONNX Runtime, OpenVINO, and the choice."""
+"""What runs networks faster than torch does on a CPU: ONNX files, ONNX Runtime, OpenVINO, the choice."""

@@ -31,6 +31,10 @@ class UnusableError(Exception):
     """An engine cannot run a network, or gets other results than torch."""
 
 
+class UntranslatedError(UnusableError):
+    """A network has no translation for engines, through no fault of theirs."""
+
+
 def installed(engine: str) -> bool:
     """Whether an engine's package is there."""
     return importlib.util.find_spec(engine) is not None
@@ -91,7 +95,8 @@ def choose(
         try:
             return say(makers[candidate](), "; ".join([why, *missing]))
         except UnusableError as error:
-            logger.warning("%s: %s; taking the next one", key, error)
+            level = logging.INFO if isinstance(error, UntranslatedError) else logging.WARNING
+            logger.log(level, "%s: %s; taking the next one", key, error)
             why = "no faster one can be used"
     return say(makers["torch"](), "; ".join([why, *missing]))
 
@@ -112,7 +117,8 @@ def checked(engine: str, make: Callable[[], E], fault: Callable[[E], str | None]
         wrong = fault(made)
     except Exception as error:  # a broken installation and each engine raise whatever they like
         reason = " ".join(str(error).split())[:200]
-        raise UnusableError(f"{engine} cannot run this network ({type(error).__name__}: {reason})") from None
+        kind = UntranslatedError if isinstance(error, NotImplementedError) else UnusableError
+        raise kind(f"{engine} cannot run this network ({type(error).__name__}: {reason})") from None
     if wrong is not None:
         raise UnusableError(f"{made.name} {wrong}")
     return made

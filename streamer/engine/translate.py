@@ -44,7 +44,12 @@ def translate(network: nn.Module, graph: Graph, inputs: Sequence[str], example: 
     Raises:
         NotImplementedError: something in it has no translation here; says what.
     """
-    traced = fx.symbolic_trace(network)
+    try:
+        traced = fx.symbolic_trace(network)
+    except (
+        Exception
+    ) as error:  # code that asks what its input is like meets none, and raises whatever it likes
+        raise NotImplementedError(f"what it computes depends on its input: {error}") from None
     with torch.inference_mode():
         ShapeProp(traced).propagate(example)
     given = iter(inputs)

@@ -194,8 +194,8 @@ def choose(network: Network, engine: str, device: torch.device, name: str, size:
 def fastest_first() -> tuple[str, ...]:
     """Return the engines by speed on this CPU.
 
-    Of the bundled network on 8 squares of 64 pixels, on an AMD EPYC with bfloat16, one thread: OpenVINO 4.7 ms
-    (in single precision 8.0), torch 5.9, ONNX Runtime, in single precision, 8.5, torch likewise 11.3.
+    Of the bundled network on 8 squares of 64 pixels, on an AMD EPYC, one thread: with bfloat16 OpenVINO
+    4.7 ms, torch 5.9; in single precision OpenVINO 8.0, ONNX Runtime 8.5, torch 11.3.
     """
     if precision(torch.device("cpu")) == torch.float32:
         return ("openvino", "onnxruntime", "torch")
@@ -230,7 +230,7 @@ def disagreement(engine: Engine, network: Network, size: int | None) -> tuple[fl
 
 
 def fixed_pair(side: int, hints: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-    """Return two clean pictures, uint8 ``[2, side, side, 3]``, the same blurred and noisy, and hints for them.
+    """Return two clean pictures, uint8 ``[2, side, side, 3]``, the same blurred and noisy, and hints.
 
     Pictures are patches of colour, coarse ones and finer ones of less contrast, as scenes have them.
     """

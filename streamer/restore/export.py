@@ -42,5 +42,8 @@ def export(network: Network) -> bytes:
     graph.add("Cast", "restored.planes", "restored.clipped", to=proto.KINDS["uint8"])
     graph.add("Transpose", RESTORED, "restored.planes", perm=(0, 2, 3, 1))
     return proto.model(
-        graph.nodes, graph.constants, inputs, [proto.value(RESTORED, "uint8", ("batch", "height", "width", 3))]
+        graph.nodes,
+        graph.constants,
+        inputs,
+        [proto.value(RESTORED, "uint8", ("batch", "height", "width", 3))],
     )

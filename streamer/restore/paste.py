@@ -38,7 +38,9 @@ def paste_opencv(
     """
     x0, y0, x1, y1 = region
     left, top, right, bottom = around
-    grown = cv2.resize(correction.numpy(), (right - left, bottom - top))[y0 - top : y1 - top, x0 - left : x1 - left]
+    grown = cv2.resize(correction.numpy(), (right - left, bottom - top))[
+        y0 - top : y1 - top, x0 - left : x1 - left
+    ]
     target = cv2.add(blurred.numpy()[y0:y1, x0:x1], grown, dtype=cv2.CV_8U)
     below = restored.numpy()[y0:y1, x0:x1]
     below[:] = cv2.blendLinear(target, np.ascontiguousarray(below), alpha, 1 - alpha)

@@ -47,7 +47,7 @@ class Restorer:
             network: as ``streamer.nets`` describes.
             header: of its model file.
             device: where the pictures are.
-            mode: whether it is applied to each hidden region or to the whole frame; None: what suits its task.
+            mode: whether it is applied to each hidden region or to the whole frame; None: as suits its task.
             engine: what runs it; None: torch, on the device.
             name: for the log; None: its task.
         """
@@ -128,7 +128,7 @@ class Restorer:
                 yield from self._run(some).short() - some.short()
 
     def _full(self, picture: torch.Tensor, hints: torch.Tensor | None, step: int) -> torch.Tensor:
-        """Restore a picture, uint8 ``[h, w, 3]``, at its own resolution, filled up to multiples of ``step``."""
+        """Restore a picture, uint8 ``[h, w, 3]``, at its resolution, filled up to multiples of ``step``."""
         height, width = picture.shape[:2]
         down, across = -height % step, -width % step
         filled = picture[None]

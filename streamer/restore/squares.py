@@ -39,7 +39,9 @@ def squares(blurred: torch.Tensor, regions: Boxes, size: int, context: float) ->
     if blurred.device.type != "cpu":
         return torch.stack([_resize_torch(blurred[y0:y1, x0:x1], size) for x0, y0, x1, y1 in around])
     image = blurred.numpy()
-    return torch.from_numpy(np.stack([_resize_opencv(image[y0:y1, x0:x1], size) for x0, y0, x1, y1 in around]))
+    return torch.from_numpy(
+        np.stack([_resize_opencv(image[y0:y1, x0:x1], size) for x0, y0, x1, y1 in around])
+    )
 
 
 def cut(blurred: torch.Tensor, regions: Boxes, size: int, context: float) -> torch.Tensor:

@@ -73,7 +73,9 @@ def _begin(
         for item in batch:
             if isinstance(item, Hidden):
                 night = nights.get(item.frame.camera)
-                dark = night is not None and item.failure is None and night.at(item.frame.time_s, item.blurred)
+                dark = (
+                    night is not None and item.failure is None and night.at(item.frame.time_s, item.blurred)
+                )
                 begun.append(_Restoring(item, item.blurred, dark))
                 continue
             if isinstance(item, Discontinuity) and item.camera in nights:
@@ -105,7 +107,9 @@ def _step(
                 due.setdefault(link.restorer, []).append(item)
                 if plate is not None:
                     expected[item] = hints(item.picture, plate.plate)
-        restored = dict(pair for restorer, items in due.items() for pair in _restore(restorer, items, expected))
+        restored = dict(
+            pair for restorer, items in due.items() for pair in _restore(restorer, items, expected)
+        )
         yield [_steadied(item, restored, links, steadies) for item in batch]
 
 
@@ -128,7 +132,7 @@ def _steadied(
     links: Mapping[str, Link],
     steadies: Mapping[str, Steady],
 ) -> _Restoring | Dropped | Discontinuity | End:
-    """Put a frame's restoration in its place; what interrupts the camera's pictures ends what was averaged."""
+    """Put a frame's restoration in its place; what interrupts the camera ends what was averaged."""
     steady = steadies.get(item.camera)
     if not isinstance(item, _Restoring) or item not in restored:
         if steady is not None:

@@ -86,7 +86,7 @@ class _Memory:
     given: torch.Tensor
     """What the average is the restoration of, the average of the inputs: float32 ``[H, W, 3]``."""
     average: torch.Tensor
-    """Of the restored pictures: float32 ``[H, W, 3]``; where only regions are restored, of what was hidden."""
+    """Of the restored pictures: float32 ``[H, W, 3]``; with regions alone, of what was hidden."""
     hidden: torch.Tensor
     """bool ``[H, W]``: what was, in the picture before."""
 

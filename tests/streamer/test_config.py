@@ -9,6 +9,7 @@ from streamer.classes import STREET
 from streamer.config import BlurConfig, CameraConfig, Config, ZonesConfig, into, load, parse
 from streamer.detectors import HIDE_THRESHOLD
 from streamer.errors import ConfigError
+from streamer.restorers import RestoreConfig
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 MINIMAL: Mapping[str, Any] = {"version": 1, "cameras": {"gate": {"source": "gate.mp4"}}}

@@ -172,7 +172,13 @@ def test_16_bits_restore_as_32_do() -> None:
 
 @pytest.mark.parametrize(
     ("task", "mode"),
-    [("deblur", "regions"), ("inpaint", "regions"), ("denoise", "frame"), ("colourise", "frame"), ("paired", "frame")],
+    [
+        ("deblur", "regions"),
+        ("inpaint", "regions"),
+        ("denoise", "frame"),
+        ("colourise", "frame"),
+        ("paired", "frame"),
+    ],
 )
 def test_a_model_is_applied_to_what_suits_its_task(task: str, mode: str) -> None:
     header = Header(network="test", config={}, task=task)

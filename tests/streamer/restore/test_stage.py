@@ -48,7 +48,9 @@ class Hints(Scaled):
         return (images[:, 3:] + torch.tensor([0.5, 0.5, 0.0]).view(3, 1, 1)).clamp(0, 1)
 
 
-def link(network: Network, name: str = "test", mode: Literal["regions", "frame"] = "frame", **keys: Any) -> Link:
+def link(
+    network: Network, name: str = "test", mode: Literal["regions", "frame"] = "frame", **keys: Any
+) -> Link:
     header = Header(network="test", config={}, task="denoise", size=16 if mode == "regions" else None)
     return Link(Restorer(network, header, CPU, mode, name=name), RestoreConfig(**keys))
 

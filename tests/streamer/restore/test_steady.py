@@ -24,7 +24,9 @@ def scene() -> np.ndarray:
     return np.repeat(levels[..., None], 3, axis=2)
 
 
-def frames(count: int, *, noise: float = 0.0, seed: int = 0, speed: float | None = None) -> list[torch.Tensor]:
+def frames(
+    count: int, *, noise: float = 0.0, seed: int = 0, speed: float | None = None
+) -> list[torch.Tensor]:
     """The scene, noisy, and in it a bright box of 24 by 16 pixels that moves."""
     random = np.random.default_rng(seed)
     made = []
@@ -47,8 +49,8 @@ def amplified(given: Sequence[torch.Tensor], still: torch.Tensor, gain: float = 
 
 
 def steadied(
-    share: float, given: Sequence[torch.Tensor], restored: Sequence[torch.Tensor], hidden: torch.Tensor = NOTHING,
-    areas: Boxes = EVERYWHERE, *, within: bool = False,
+    share: float, given: Sequence[torch.Tensor], restored: Sequence[torch.Tensor],
+    hidden: torch.Tensor = NOTHING, areas: Boxes = EVERYWHERE, *, within: bool = False,
 ) -> list[torch.Tensor]:  # fmt: skip
     steady = Steady(share)
     return [steady.blend(a, b, hidden, areas, within=within) for a, b in zip(given, restored, strict=True)]
@@ -70,7 +72,9 @@ def test_flicker_falls_where_nothing_moves(noise: float) -> None:
 def test_the_average_comes_near_the_scene() -> None:
     given = frames(20, noise=8.0)
     last = steadied(0.9, given, given)[-1].float()
-    apart = [float((each.float() - frames(1)[0].float()).square().mean().sqrt()) for each in (given[-1], last)]
+    apart = [
+        float((each.float() - frames(1)[0].float()).square().mean().sqrt()) for each in (given[-1], last)
+    ]
     assert apart[0] == pytest.approx(8.0, rel=0.05)
     assert apart[1] < 0.5 * apart[0]
 
@@ -101,7 +105,9 @@ def test_fine_texture_that_moves_is_no_noise() -> None:
     given = [each.clone() for each in frames(6)]
     y, x = np.mgrid[0:32, 0:48]
     for n, each in enumerate(given):
-        stripes = 100 + 60 * ((x + y + 2 * n) // 2 % 2)  # of two pixels, which average to the same in each cell
+        stripes = 100 + 60 * (
+            (x + y + 2 * n) // 2 % 2
+        )  # of two pixels, which average to the same in each cell
         each[40:72, 40:88] = torch.from_numpy(np.repeat(stripes[..., None], 3, axis=2).astype(np.uint8))
     result = steadied(0.95, given, given)[-1]
     assert torch.equal(result[40:72, 40:88], given[-1][40:72, 40:88])
