@@ -36,13 +36,14 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.script import save, start
-from streamer import detect, hide, measure, nets, restore, source
+from streamer import detect, hide, measure, nets, source
 from streamer.boxes import pad
 from streamer.config import OutputConfig, parse
 from streamer.detect.stage import stage as detect_stage
 from streamer.device import resolve
 from streamer.frame import Batch, Detected, End, Frame, Hidden, Restored, Result
-from streamer.pipeline import Run
+from streamer.pipeline import Run, load_restorers
+from streamer.restore.stage import stage as restore_stage
 from streamer.sink.log import LogSink
 from streamer.sink.video import VideoSink
 from streamer.track.stage import stage as track_stage
@@ -84,7 +85,7 @@ def stages_alone(clip: Path, settings: Mapping[str, Any], most: int, folder: Pat
     detector = detect.load(
         camera.detect, device, classes=camera.detect.classes, threshold=camera.detect.seeks_from
     )
-    restorer = None if camera.restore is None else restore.load(camera.restore, device)
+    chains = load_restorers(config, device)
     blurred = VideoSink(folder / "blurred.mp4", camera.output, audio=True)
     restored = VideoSink(folder / "restored.mp4", camera.output, audio=False)
     log = LogSink(folder)
@@ -103,7 +104,7 @@ def stages_alone(clip: Path, settings: Mapping[str, Any], most: int, folder: Pat
         with meter("hide"):
             hidden = of(Hidden, hide.stage([found], {"bench": camera.blur}))
         with meter("restore"):
-            mended = of(Restored, restore.stage([hidden], {"bench": restorer}))
+            mended = of(Restored, restore_stage([hidden], chains))
         with meter("measure"):
             results = of(Result, measure.stage([mended]))
         with meter("encode blurred"):
