@@ -30,6 +30,7 @@ from torch.utils.data import DataLoader, Sampler
 from streamer import nets
 from streamer.errors import ConfigError, SinkError, StreamerError
 from streamer.nets import Network
+from streamer.nets.network import grey
 from trainer import adversary, backbone, losses
 from trainer.augment import augment
 from trainer.config import HIDING, TrainConfig
@@ -68,6 +69,7 @@ class Fitting(lightning.LightningModule):
         # pairs that are made as they are asked for were augmented before they were degraded
         kinds = self._config.fit.augment if self._config.task in HIDING else ()
         degraded, clean, hidden = augment(batch, kinds, seed)
+        clean = self._goal(clean)
         torch.manual_seed(seed)  # for dropout: a resumed run drops the same
         restored, weight = self.network(degraded), self._weight(hidden)
         loss = self._loss(restored, clean, weight)
@@ -101,6 +103,7 @@ class Fitting(lightning.LightningModule):
     def sums(self, restored: Tensor, batch: Batch) -> Tensor:
         """Return what ``means`` takes the means of, summed over a batch: float32 ``[5]``."""
         _, clean, hidden = batch
+        clean = self._goal(clean)
         some = hidden.sum(dim=(1, 2, 3)) > 0  # elsewhere the identity is perfect and has no finite PSNR
         loss = self._loss(restored, clean, self._weight(hidden)) * len(clean)
         everywhere = psnr(restored, clean, torch.ones_like(hidden))[some]
@@ -130,6 +133,10 @@ class Fitting(lightning.LightningModule):
         optimizer.step()
         if schedules := cast(list[LambdaLR] | None, self.lr_schedulers()):
             schedules[which].step()
+
+    def _goal(self, clean: Tensor) -> Tensor:
+        """What is to come out: of a network without colour, the brightness of what is clean."""
+        return grey(clean).expand_as(clean) if self.network.grey else clean
 
     def _weight(self, hidden: Tensor) -> Tensor:
         """What counts: all of a whole frame, as the reference has it; else what is pasted back."""
@@ -277,13 +284,15 @@ def fit(
     best = ModelCheckpoint(
         checkpoints,
         "best",
-        monitor="psnr_db" if config.pairs.of == "frames" else "psnr_hidden_db",
+        monitor="psnr_hidden_db" if config.task in HIDING and config.pairs.of != "frames" else "psnr_db",
         mode="max",
-        save_last=True,
         save_on_train_epoch_end=True,
         enable_version_counter=False,
     )
-    callbacks: list[Callback] = [history, best]
+    # its own: Lightning's `save_last` leaves out epochs that are not the best, which would be trained again;
+    # after the best, whose state it holds
+    latest = ModelCheckpoint(checkpoints, "last", save_on_train_epoch_end=True, enable_version_counter=False)
+    callbacks: list[Callback] = [history, best, latest]
     if config.fit.patience is not None:
         monitor, patience = str(best.monitor), config.fit.patience
         callbacks.append(Patience(monitor, patience=patience, mode="max", check_on_train_epoch_end=True))
