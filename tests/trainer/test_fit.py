@@ -340,6 +340,7 @@ def test_training_goes_on_where_nothing_can_be_compiled(
 def test_a_compiled_network_learns_as_the_other_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     straight = setting(tmp_path, monkeypatch, fit={"ema": 0.9}).fit("straight")
     prepared = setting(tmp_path, monkeypatch, fit={"ema": 0.9, "compile": True})
+    monkeypatch.setattr("torch._inductor.config.compile_threads", 1)  # its own threads outlive it
     if not fit._compiles(CPU):
         pytest.skip("needs a C++ compiler")
     compiled = prepared.fit("run")
