@@ -121,8 +121,8 @@ def table(choices: Sequence[Choice], costs: Sequence[Cost], device: torch.device
     arithmetic = str(precision(device)).removeprefix("torch.")
     where = "CPU time of one thread" if device.type == "cpu" else torch.cuda.get_device_name(device)
     made.caption = (
-        f"MB: weights in 16 bits. Of pictures of {SIDE}x{SIDE}, MAC: multiply-adds, ms/MP: time for a million "
-        f"pixels, {where}, {arithmetic}"
+        f"MB: weights in 16 bits; MAC: multiply-adds, of pictures of {SIDE}x{SIDE}\n"
+        f"ms/MP: time for a million pixels, {where}, {arithmetic}"
     )
     made.caption_justify = "left"
     return made

@@ -83,6 +83,37 @@ def test_fit_stops_after_two_steps(work: Path, monkeypatch: pytest.MonkeyPatch, 
     assert modelfile.load(work / "runs" / "small" / "model.safetensors")[1].training["steps"] == 2
 
 
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {
+            "network": {"name": "nafnet", "encoder": [1], "decoder": [1]},
+            "fit": {"loss": {"ms_ssim": 0.84, "l1": 0.16}},
+        },
+        {
+            "network": {"name": "pix2pix", "width": 8, "levels": 3},
+            "fit": {"loss": {"l1": 100, "adversarial": 1}},
+        },
+        {
+            "task": "denoise",
+            "pairs": {"of": "crops"},
+            "network": {"name": "autoencoder", "widths": [4, 8], "norm": True, "dropout": 0.1, "grey": True},
+        },
+    ],
+    ids=["nafnet", "pix2pix", "autoencoder"],
+)
+def test_fit_takes_every_network_to_a_model_that_loads(work: Path, sections: dict[str, Any]) -> None:
+    path = configuration(work, **sections)
+    facts = yaml.safe_load(path.read_text()) | {"network": sections["network"]}  # none of the scene's own
+    path.write_text(yaml.safe_dump(facts))
+    outcome = command("fit", path, "--steps", "2")
+    assert outcome.code == 0, outcome.err
+    network, header = modelfile.load(work / "runs" / "small" / "model.safetensors")
+    assert {"name": header.network, **header.config} == sections["network"]
+    assert not [name for name in network.state_dict() if "discriminator" in name]
+    assert header.metrics["full_size"]["clips"]["c"]["frames"] == 4
+
+
 def test_evaluate_repeats_what_fit_found(work: Path) -> None:
     command("fit", configuration(work))
     run = work / "runs" / "small"
