@@ -19,7 +19,7 @@ import trainer.detector.config
 from streamer import modelfile, nets
 from streamer.errors import ConfigError
 from streamer.nets import Network
-from streamer.restore import precision
+from streamer.restore.engines import precision
 
 SIDE = 960
 """Least side in pixels of the pictures that are counted and timed: a square of a 720p frame's area."""
@@ -122,7 +122,7 @@ def table(choices: Sequence[Choice], costs: Sequence[Cost], device: torch.device
     where = "CPU time of one thread" if device.type == "cpu" else torch.cuda.get_device_name(device)
     made.caption = (
         f"MB: weights in 16 bits; MAC: multiply-adds, of pictures of {SIDE}x{SIDE}\n"
-        f"ms/MP: time for a million pixels, {where}, {arithmetic}"
+        f"ms/MP: time for a million pixels, {where}, torch in {arithmetic}"
     )
     made.caption_justify = "left"
     return made
@@ -151,7 +151,7 @@ def _multiply_adds(choice: Choice, side: int) -> int:
 
 
 def _seconds(network: Network, side: int, device: torch.device) -> float:
-    """Time one picture in the form and precision that streamer has it in."""
+    """Time one picture in the form and precision that streamer has it in where torch runs it."""
     images = torch.rand(1, network.inputs, side, side, device=device)
     images = images.contiguous(memory_format=torch.channels_last)
     network = network.to(memory_format=torch.channels_last)
