@@ -116,7 +116,7 @@ def models(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[CONFIG|MODEL|NAME]...",
+            metavar="CONFIG|MODEL|NAME",
             help="Training configurations, model files, `bundled:NAME`, or names of networks; default: all.",
             show_default=False,
         ),
