@@ -194,8 +194,8 @@ def choose(network: Network, engine: str, device: torch.device, name: str, size:
 def fastest_first() -> tuple[str, ...]:
     """Return the engines by speed on this CPU.
 
-    Of the bundled network on 8 squares of 64 pixels, on an AMD EPYC, one thread: with bfloat16 OpenVINO
-    4.7 ms, torch 5.9; in single precision OpenVINO 8.0, ONNX Runtime 8.5, torch 11.3.
+    Of the bundled network on 8 squares of 64 pixels, on an AMD EPYC, one thread, relative to OpenVINO in
+    bfloat16: torch likewise 1.3; in single precision OpenVINO 1.7, ONNX Runtime 1.8, torch 2.4.
     """
     if precision(torch.device("cpu")) == torch.float32:
         return ("openvino", "onnxruntime", "torch")

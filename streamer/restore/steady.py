@@ -16,8 +16,8 @@ from streamer.boxes import Boxes
 from streamer.cells import CELL, grow, shrink
 
 FLOOR, DITHER = 2.0, 5.7
-"""Of 255 levels: the least standard deviation that the change of a pixel is taken to have by noise alone, and of
-a hidden one: the dither of `blur.quantise: 8` has up to 8 / √2, by how far a level lies between two steps."""
+"""Of 255 levels: the least standard deviation that noise is taken to give the change of a pixel, and of a
+hidden one, whose dither (``blur.quantise: 8``) gives it up to 8 / √2, by how far its level is from a step."""
 
 QUIET, EXPECTED = 0.2, 0.687
 """Noise is what this share of the cells has at most, since the others may move; of cells with noise alone the
