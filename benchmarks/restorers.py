@@ -2,9 +2,9 @@
 
     python -m benchmarks.restorers [MODEL …] [--repeat 20]
 
-CPU milliseconds of one thread, medians, of the network alone: on 8 and 16 squares, where it takes squares, and
-on a 720p frame. And how far each engine is from torch in single precision on the fixed pictures by which it is
-checked before it is used.
+CPU milliseconds of one thread, medians, of the network alone: on 8 and 16 squares, where it takes squares,
+and on a 720p frame. And how far each engine is from torch in single precision on the fixed pictures by which
+it is checked before it is used.
 """
 
 from __future__ import annotations
