@@ -1,6 +1,6 @@
 """Frames per second of the whole pipeline, beside what the machine could do at best and a plain loop.
 
-    python benchmarks/throughput.py CLIP [--device cpu|cuda] [--cameras 1,4,16] [--json FILE]
+    python -m benchmarks.throughput CLIP [--device cpu|cuda] [--cameras 1,4,16] [--json FILE]
 
 In one run, since machines are shared and noisy:
 
@@ -14,7 +14,6 @@ In one run, since machines are shared and noisy:
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import resource
@@ -36,12 +35,12 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.script import save, start
 from streamer import detect, hide, measure, nets, source
 from streamer.boxes import pad
 from streamer.config import OutputConfig, parse
 from streamer.detect.stage import stage as detect_stage
 from streamer.device import resolve
-from streamer.errors import StreamerError
 from streamer.frame import Batch, Detected, End, Frame, Hidden, Restored, Result
 from streamer.pipeline import Run, load_restorers
 from streamer.restore.stage import stage as restore_stage
@@ -259,7 +258,6 @@ def main() -> None:
     loop = statistics.median(loops)
     facts = {
         "machine": machine(given.device),
-        "command": " ".join(["python", *sys.argv]),
         "clip": given.clip.name,
         "stages_cpu_ms": median,
         "limit_fps": limit,
@@ -291,12 +289,8 @@ def main() -> None:
         )
     table.add_row("reference loop", f"{loop:.1f}", f"{loop / limit:.2f}", "1.0")
     console.print(table, f"\npeak memory of all of this: {peak:.0f} MiB")
-    if given.json is not None:
-        given.json.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    save(given.json, facts)
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except StreamerError as error:
-        sys.exit(str(error))
+    start(main)

@@ -19,21 +19,9 @@ from streamer.sink.log import COLUMNS
 from tests import footage
 from tests.standin import StandIn, box_of, command, rows, summary
 
+pytestmark = pytest.mark.usefixtures("here")
+
 Image = footage.Image
-
-
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder to work in."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
-def detector(monkeypatch: pytest.MonkeyPatch) -> StandIn:
-    chosen = StandIn()
-    monkeypatch.setattr("streamer.detect.load", lambda *_, **__: chosen)
-    return chosen
 
 
 def write_config(cameras: str, text: str = "") -> Path:

@@ -17,23 +17,17 @@ from streamer.pipeline import Run
 from tests import footage
 from tests.standin import StandIn, command, rows, summary
 
+pytestmark = pytest.mark.usefixtures("detector")
+
 FRAMES = 20
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def here(here: Path) -> Path:
     """An empty folder to work in, with a clip for each of two cameras."""
-    monkeypatch.chdir(tmp_path)
     for name in ("gate", "yard"):
         footage.write_clip(Path(f"{name}.mp4"), FRAMES)
-    return tmp_path
-
-
-@pytest.fixture(autouse=True)
-def detector(monkeypatch: pytest.MonkeyPatch) -> StandIn:
-    chosen = StandIn()
-    monkeypatch.setattr("streamer.detect.load", lambda *_, **__: chosen)
-    return chosen
+    return here
 
 
 def settings(**changes: Any) -> dict[str, Any]:

@@ -9,7 +9,6 @@ import json
 import logging
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +29,8 @@ from streamer.modelfile import Header
 from streamer.nets.fcos import Fcos, Options
 from streamer.pipeline import Run
 from tests import footage
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 CPU = torch.device("cpu")
 OPTIONS = Options(classes=("car", "person"), height=64, width=96, channels=8, blocks=1)
@@ -73,15 +74,6 @@ def heads(engine: str, of: Fcos) -> engines.Heads:
 
 def settings(model: Path | str, engine: str) -> DetectConfig:
     return DetectConfig.model_validate({"model": str(model), "engine": engine})
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """As in a run: torch's threads wait for each other by spinning, for long where a core is busy."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture
