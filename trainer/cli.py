@@ -210,7 +210,9 @@ def _show(found: Report | DetectorReport, *, quiet: bool, as_json: bool) -> None
 
 def _check_extra() -> None:
     """Say what to install where the training stack is missing, before anything is done."""
-    missing = [name for name in ("kagglehub", "lightning", "matplotlib", "PIL") if not find_spec(name)]
+    missing = [
+        name for name in ("kagglehub", "lightning", "matplotlib", "PIL", "tensorboard") if not find_spec(name)
+    ]
     if missing:
         raise ConfigError(f"{', '.join(missing)} not installed: `pip install 'cctv-streamer[train]'`")
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from streamer.errors import ConfigError, SinkError
+from streamer.errors import ConfigError, SinkError, SourceError
 from trainer.config import DataConfig
 
 IMAGES = (".jpg", ".jpeg", ".png", ".webp")
@@ -35,6 +35,8 @@ class Picture:
     clip: str
     digest: str
     """Of its bytes: equal for byte-identical files."""
+    partner: Picture | None = None
+    """What comes in where this is to come out, of ``task: paired``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +69,10 @@ def read(config: DataConfig, seed: int) -> Split:
     pictures, others = find(config)
     tests, extra = None, []
     if config.test_folder is not None:
-        tests, more = _below(config.test_folder, "data.test_folder", config.clips)
+        tests, more = below(config.test_folder, "data.test_folder", config.clips)
         others += more
     for index, folder in enumerate(config.extra):
-        found, more = _below(folder, f"data.extra[{index}]", config.clips)
+        found, more = below(folder, f"data.extra[{index}]", config.clips)
         extra += found
         others += more
     divided = split(pictures, config, seed, tests, extra)
@@ -88,14 +90,24 @@ def find(config: DataConfig) -> tuple[list[Picture], int]:
         ConfigError: there is no dataset or folder, or nothing in it.
     """
     if config.folder is not None:
-        return _below(config.folder, "data.folder", config.clips)
+        return below(config.folder, "data.folder", config.clips)
     folder = Path(config.frames)
     found, others = gather(_download(config.kaggle), folder)
     return [_picture(path, path.relative_to(folder).as_posix(), config.clips) for path in found], others
 
 
-def _below(name: str, key: str, clips: Literal["name", "folder"]) -> tuple[list[Picture], int]:
-    """Return the pictures below a folder, and how many other files there are."""
+def below(name: str, key: str, clips: Literal["name", "folder"]) -> tuple[list[Picture], int]:
+    """Return the pictures below a folder, and how many other files there are.
+
+    Args:
+        name: of the folder.
+        key: of the configuration that names it, for errors.
+        clips: what tells a frame's clip.
+
+    Raises:
+        ConfigError: there is no folder, or nothing in it.
+        SourceError: a file in it may not be read.
+    """
     folder = Path(name).expanduser()
     if not folder.is_dir():
         raise ConfigError(f"{key}: {folder}: no such folder")
@@ -286,5 +298,8 @@ def _download(handle: str) -> Path:
 
 
 def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "blake2b").hexdigest()[:32]
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "blake2b").hexdigest()[:32]
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be read: {error.strerror or error}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from streamer.boxes import Boxes, disjoint, pad, whole
 from streamer.config import BlurConfig
+from streamer.errors import SourceError
 from streamer.hide import hide
 from streamer.measure import psnr, samples, squared_errors
 from streamer.modelfile import Header
@@ -25,6 +27,9 @@ from trainer.crops import Degrade
 from trainer.data import Picture
 from trainer.degrade import BoxesByName
 from trainer.images import read_image
+from trainer.store import decode
+
+logger = logging.getLogger(__name__)
 
 Mode = Literal["regions", "frame"]
 
@@ -152,14 +157,19 @@ def score_whole(pictures: Iterable[Picture], degrade: Degrade, restorer: Restore
     """Degrade whole pictures and restore them as streamer would, which knows 8 bits only.
 
     Args:
-        pictures: that can be read; what is drawn for each follows from its contents.
+        pictures: those that cannot be read are left out; what is drawn for each follows from its contents.
         degrade: what is done to them.
         restorer: what restores them, in mode ``frame``.
     """
     for picture in pictures:
-        original = read_image(picture.path)
+        try:
+            both = decode(picture)
+        except SourceError as error:
+            logger.warning("left out: %s", error)
+            continue
+        original = both[..., :3].contiguous()
         height, width = original.shape[:2]
-        planes = original.permute(2, 0, 1).float() / 255
+        planes = both.permute(2, 0, 1).float() / 255
         degraded = degrade(planes, np.random.default_rng(int(picture.digest[:8], 16)))[:3]
         rounded = (degraded * 255).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).contiguous()
         everything = whole(width, height)

@@ -14,9 +14,11 @@ import pytest
 import yaml
 
 from streamer import modelfile
+from streamer.errors import ConfigError
 from tests.trainer.scenes import command, configuration, frames, install
 from trainer import cli, config, fit
 from trainer.fit import Fitting
+from trainer.run import check
 
 OUTPUTS = {"model.safetensors", "metrics.csv", "curves.png", "samples.png", "config.yaml", "evaluation.json"}
 
@@ -35,7 +37,7 @@ def test_fit_writes_the_whole_run(work: Path) -> None:
     outcome = command("fit", path)
     assert outcome.code == 0, outcome.err
     run = work / "runs" / "small"
-    assert {entry.name for entry in run.iterdir()} == OUTPUTS | {"checkpoints"}
+    assert {entry.name for entry in run.iterdir()} == OUTPUTS | {"checkpoints", "logs"}
     assert {entry.name for entry in (run / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
     with (run / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -184,6 +186,7 @@ from streamer import detect
 from tests.trainer.scenes import StandIn
 from trainer.cli import main
 from trainer.fit import Fitting
+from trainer.run import check
 
 original = Fitting.training_step
 
@@ -276,3 +279,17 @@ def test_what_was_left_out_is_counted(work: Path) -> None:
 def test_the_command_line_starts_without_lightning() -> None:
     check = "import sys, trainer.cli; sys.exit(bool({'lightning', 'torch', 'matplotlib'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
+
+
+def test_a_run_of_an_earlier_version_may_go_on(tmp_path: Path) -> None:
+    defaults = config.dump(config.TrainConfig())
+    before = {key: value for key, value in defaults.items() if key != "noise"}  # as if there had been none
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "last.ckpt").touch()
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(before))
+    check(tmp_path, defaults, resume=True, overwrite=False, defaults=defaults)
+    other = {**defaults, "noise": {**defaults["noise"], "gain": 2.0}}
+    with pytest.raises(
+        ConfigError, match=r"noise\.gain: is 2\.0, but .* was started with 0\.0; change it back"
+    ):
+        check(tmp_path, other, resume=True, overwrite=False, defaults=defaults)
