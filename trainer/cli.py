@@ -71,7 +71,7 @@ def fit(
         loaded = trainer.config.load(config).model_copy(update=given)
         _show(run.train(loaded, runs / config.stem, **how), quiet=quiet, as_json=as_json)
         if not quiet and not as_json:
-            print(f"Look at {runs / config.stem / 'samples.png'} and curves.png beside it")  # noqa: T201
+            print(f"Look at {runs / config.stem / 'report.html'}")  # noqa: T201
 
 
 @app.command()
@@ -81,7 +81,14 @@ def evaluate(
         Path | None,
         typer.Argument(help="Data, split, detector and blur; default: the model's own.", show_default=False),
     ] = None,
-    output: Annotated[Path | None, typer.Option(help="Folder for evaluation.json and samples.png.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for report.html, metrics.json and samples.png.")
+    ] = None,
+    reference: Annotated[
+        Path | None,
+        typer.Option(help="The reference recipe's model file; default: that of runs/reference, if any."),
+    ] = None,
+    runs: Runs = Path("runs"),
     device: Device = None,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -107,7 +114,7 @@ def evaluate(
             _show(measured, quiet=quiet, as_json=as_json)
             return
         loaded = None if config is None else trainer.config.load(config)
-        found = run.evaluate_model(model, loaded, output, device, console)
+        found = run.evaluate_model(model, loaded, output, reference, runs, device, console)
         _show(found, quiet=quiet, as_json=as_json)
 
 

@@ -48,6 +48,9 @@ class DataConfig(Section):
     """Clips to choose epochs by: their names, or a share chosen by a seeded hash of the names."""
     test: list[str] | float = 0.2
     """Clips to report on: likewise."""
+    duplicates: Literal["refuse", "drop"] = "refuse"
+    """What to do about pictures on different sides that look alike: stop and name them, or leave them out
+    of training and validation."""
 
     @field_validator("validation", "test")
     @classmethod
