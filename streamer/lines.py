@@ -194,10 +194,16 @@ def _sought(facts: Mapping[str, Any]) -> Sought | None:
     score = sought.get("score") if isinstance(sought, dict) else None
     if not isinstance(classes, list) or not all(name in CLASSES for name in classes) or not real(score):
         raise ConfigError(f"sought: expected classes and a score, found {short(sought)}")
-    scores = sought.get("scores", {})
-    if not isinstance(scores, dict) or not all(real(each) for each in scores.values()):
+    scores, detectors = sought.get("scores", {}), sought.get("detectors", [])
+    if not _are_scores(scores):
         raise ConfigError(f"sought: expected scores by class, found {short(scores)}")
-    return Sought({name: scores.get(name, score) for name in classes})
+    if not isinstance(detectors, list) or not all(_are_scores(each) for each in detectors):
+        raise ConfigError(f"sought: expected scores by class of each detector, found {short(detectors)}")
+    return Sought({name: scores.get(name, score) for name in classes}, tuple(detectors))
+
+
+def _are_scores(value: Any) -> bool:
+    return isinstance(value, dict) and all(real(score) for score in value.values())
 
 
 def _flag(facts: Mapping[str, Any], key: str, default: bool) -> bool:

@@ -31,22 +31,51 @@ class Sought:
 
     scores: Mapping[str, float]
     """The least, by class."""
+    detectors: tuple[Mapping[str, float], ...] = ()
+    """Of each of several detectors the score, by class, from which on all that it found is there with it."""
 
     @classmethod
     def by(cls, config: DetectConfig) -> Sought:
         """What a camera's settings ask for."""
-        return cls({label: config.seek_threshold_of(label) for label in config.sought})
+        scores = {label: config.seek_threshold_of(label) for label in config.sought}
+        if len(config.detectors) == 1:
+            return cls(scores)
+        # where another hides from less on, what one does not hide has no score of its own (see ``Ensembled``)
+        each = (
+            {
+                label: one.hides_from if one.hides_from > config.hide_threshold_of(label) else one.seeks_from
+                for label in one.classes
+            }
+            for one in config.detectors
+        )
+        return cls(scores, tuple(each))
 
     def within(self, other: Sought) -> Sought:
         """What is left of this where only the other can be had."""
-        shared = (label for label in self.scores if label in other.scores)
-        return Sought({label: max(self.scores[label], other.scores[label]) for label in shared})
+        if len(self.detectors) == len(other.detectors):
+            pairs = list(zip(self.detectors, other.detectors, strict=True))
+        else:  # nobody knows which is which
+            pairs = [(each, other.scores) for each in self.detectors]
+            pairs += [(each, self.scores) for each in other.detectors]
+        return Sought(_shared(self.scores, other.scores), tuple(_shared(*pair) for pair in pairs))
 
     def entry(self) -> dict[str, Any]:
         """Return it as a line has it; scores by class only where they differ."""
-        scores = {label: round(score, 4) for label, score in self.scores.items()}
+        scores = _rounded(self.scores)
         said: dict[str, Any] = {"classes": list(scores), "score": max(scores.values(), default=0.0)}
-        return {**said, "scores": scores} if len(set(scores.values())) > 1 else said
+        if len(set(scores.values())) > 1:
+            said["scores"] = scores
+        if self.detectors:
+            said["detectors"] = [_rounded(each) for each in self.detectors]
+        return said
+
+
+def _shared(one: Mapping[str, float], other: Mapping[str, float]) -> dict[str, float]:
+    return {label: max(one[label], other[label]) for label in one if label in other}
+
+
+def _rounded(scores: Mapping[str, float]) -> dict[str, float]:
+    return {label: round(score, 4) for label, score in scores.items()}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

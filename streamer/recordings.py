@@ -201,12 +201,38 @@ def _check_sought(sought: Sought, path: Path, config: DetectConfig, tracks: Trac
             f"{path}: nobody looked for {', '.join(unknown)} there, only for {', '.join(sought.scores)}: "
             "change detect.classes, or run the detector"
         )
-    for label in config.sought if tracks is Tracks.RECOMPUTE else ():
+    if tracks is Tracks.KEEP:
+        return
+    count = len(sought.detectors)
+    if count == len(config.detectors) > 1:
+        for place, (one, scores) in enumerate(zip(config.detectors, sought.detectors, strict=True)):
+            _check_one_of_several(place, one, scores, path)
+        return
+    for label in config.sought:
         least, score = config.hide_threshold_of(label), sought.scores[label]
+        where, advice = "", "raise it"
+        if several := [scores[label] for scores in sought.detectors if label in scores]:
+            score = max(several)
+            where, advice = f" where one of {count} detectors found it", "list the detectors as they were"
         if least < score:
             raise ConfigError(
-                f"{path}: holds scores of {label} from {score:g} on, and detect.hide_threshold is "
-                f"{least:g}: raise it, or run the detector"
+                f"{path}: holds scores of {label} from {score:g} on{where}, and detect.hide_threshold is "
+                f"{least:g}: {advice}, or run the detector"
+            )
+
+
+def _check_one_of_several(place: int, config: DetectConfig, scores: Mapping[str, float], path: Path) -> None:
+    for label in config.classes:
+        if label not in scores:
+            raise ConfigError(
+                f"{path}: the detector of detect.{place} did not look for {label} there: change "
+                f"detect.{place}.classes, or run the detectors"
+            )
+        least, score = config.hides_from, scores[label]
+        if least < score:
+            raise ConfigError(
+                f"{path}: holds scores of {label} from {score:g} on, and detect.{place}.hide_threshold is "
+                f"{least:g}: raise it, or run the detectors"
             )
 
 

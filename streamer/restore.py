@@ -138,8 +138,11 @@ class Restorer:
     def _run(self, images: torch.Tensor) -> torch.Tensor:
         """Return by how much the network changes the images; the same shape, float32."""
         images = images.contiguous(memory_format=torch.channels_last)
+        given = images
+        if self._network.inputs == 6:  # there are no hints
+            given = torch.cat([images, torch.zeros_like(images)], dim=1)
         with torch.autocast(self._device.type, self._precision, enabled=self._precision != torch.float32):
-            output: torch.Tensor = self._network(images)
+            output: torch.Tensor = self._network(given)
         return output.float() - images
 
     def _regions(

@@ -265,8 +265,13 @@ ENSEMBLE = [
 @pytest.mark.parametrize("tracks", ["recompute", "keep"])
 def test_the_same_settings_are_taken_of_several_detectors_too(tracks: str) -> None:
     path = detect(text=json.dumps({"detect": ENSEMBLE}))
-    sought = {"car": 0.02, "person": 0.02, "bus": 0.3}
-    assert lines(path)[0]["sought"] == {"classes": [*sought], "score": 0.3, "scores": sought}
+    one, other = {"car": 0.02, "person": 0.02}, {"bus": 0.3}
+    assert lines(path)[0]["sought"] == {
+        "classes": ["car", "person", "bus"],
+        "score": 0.3,
+        "scores": {**one, **other},
+        "detectors": [one, other],
+    }
     config = write_config(json.dumps({"detect": ENSEMBLE}))
     outcome = command("render", config, "--detections", "out", "--output", "again", "--tracks", tracks, "-q")
     assert outcome.code == 0, outcome.err
@@ -274,7 +279,7 @@ def test_the_same_settings_are_taken_of_several_detectors_too(tracks: str) -> No
     lower = [ENSEMBLE[0], {**ENSEMBLE[1], "hide_threshold": 0.1}]
     config = write_config(json.dumps({"detect": lower}))
     outcome = command("render", config, "--detections", "out", "--output", "other")
-    assert "holds scores of bus from 0.3 on, and detect.hide_threshold is 0.1: raise it" in outcome.err
+    assert "holds scores of bus from 0.3 on, and detect.1.hide_threshold is 0.1: raise it" in outcome.err
 
 
 def test_what_is_rendered_claims_no_search_that_never_took_place() -> None:

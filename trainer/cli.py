@@ -119,6 +119,43 @@ def evaluate(
 
 
 @app.command()
+def models(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[CONFIG|MODEL|NAME]...",
+            help="Training configurations, model files, `bundled:NAME`, or names of networks; default: all.",
+            show_default=False,
+        ),
+    ] = None,
+    device: Annotated[str, typer.Option(help="What is timed: cpu, cuda or cuda:N.")] = "cpu",
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Print what networks cost: weights, multiply-adds, time."""
+    with exits("trainer", quiet=False, verbose=verbose), _terminable():
+        from rich.console import Console
+        from rich.progress import track
+
+        from streamer.device import resolve
+        from trainer import models
+
+        resolved = resolve(device)
+        chosen = [models.choose(name) for name in names] if names else models.everything()
+        shown = Console(stderr=True)
+        measured = [
+            models.cost(choice, resolved)
+            for choice in track(
+                chosen, "timing", console=shown, transient=True, disable=not shown.is_terminal
+            )
+        ]
+        if as_json:
+            print(json.dumps(models.facts(chosen, measured, resolved), indent=2))  # noqa: T201
+        else:
+            Console().print(models.table(chosen, measured, resolved))
+
+
+@app.command()
 def label(
     inputs: Annotated[
         list[Path],

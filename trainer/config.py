@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import torch
 from pydantic import ConfigDict, Field, field_validator, model_validator
+from torch import nn
 
 from streamer import nets
 from streamer.config import BlurConfig
@@ -77,6 +78,9 @@ class PairsConfig(Section):
     crops: how many of each training frame an epoch has."""
     jitter: float = Field(default=0.0, ge=0.0, le=0.5)
     """How far a box's edges move at random from the second variant on, as a share of its width and height."""
+    elsewhere: int = Field(default=0, ge=0, le=64)
+    """How many boxes of any size and place are hidden beside those of objects, from the second variant on:
+    what is in them looks different, but blurs alike."""
     strengths: list[float] = Field(default=[1.0, 1.0], min_length=2, max_length=2)
     """Least and most factor on the blur's strength, at random, from the second variant on."""
 
@@ -108,8 +112,8 @@ class ColourConfig(Section):
     """What ``task: colourise`` gives beside the grey picture."""
 
     hints: Literal["none", "plate"] = "none"
-    """``plate``: the median colour of other frames of the same clip, as a fixed camera has it; needs a
-    network that takes hints."""
+    """``plate``: half of the pictures come with most of their own colour, as a fixed camera's plate gives it
+    where nothing moved, and a network has to take hints."""
 
 
 class NetworkConfig(Section):
@@ -137,6 +141,9 @@ class FitConfig(Section):
     loss: str | dict[str, float] = "mse"
     """Over whole frames, or over the hidden pixels of regions: one of ``trainer.losses.LOSSES``, or several
     with the weight of each, of which ``adversarial`` may be one."""
+    backbone: str | None = None
+    """State dict of a MobileNetV2 trained on ImageNet, torchvision's or one with its tensors in its order, to
+    start from; for networks that have one."""
     epochs: int = Field(default=5, ge=1, le=100_000)
     batch: int = Field(default=16, ge=1, le=4096)
     """Pairs per step."""
@@ -223,12 +230,21 @@ def parse(data: Mapping[str, Any]) -> TrainConfig:
     require_version(data)
     config = validate(TrainConfig, data)
     with torch.device("meta"):  # only its stride is of interest
-        stride = nets.build(config.network.name, config.network.options).stride
+        network = nets.build(config.network.name, config.network.options)
+    stride = network.stride
     if config.pairs.size % stride:
         raise ConfigError(
             f"pairs.size: {config.network.name} works on sides that are multiples of {stride}, "
             f"{config.pairs.size} is not"
         )
+    hinted = config.task == "colourise" and config.colour.hints != "none"
+    if (network.inputs == 6) != hinted:
+        raise ConfigError(
+            f"network: {config.network.name} takes {network.inputs} channels, but pairs have "
+            f"{6 if hinted else 3}; set network.hints and colour.hints alike"
+        )
+    if config.fit.backbone is not None and not isinstance(getattr(network, "backbone", None), nn.Module):
+        raise ConfigError(f"fit.backbone: {config.network.name} has none; leave it out")
     if config.task not in HIDING and config.pairs.of == "regions":
         raise ConfigError(f"pairs.of: nothing is hidden for {config.task}; expected crops or frames")
     windowed = {"ssim", "ms_ssim"} & set(losses.terms(config.fit.loss))

@@ -9,19 +9,20 @@ import warnings
 from collections.abc import Iterator, Sized
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import lightning
 import torch
 from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint, RichProgressBar
-from torch import Tensor
+from lightning.pytorch.core.optimizer import LightningOptimizer
+from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader, Sampler
 
 from streamer import nets
 from streamer.errors import SinkError, StreamerError
 from streamer.nets import Network
-from trainer import adversary, losses
+from trainer import adversary, backbone, losses
 from trainer.augment import augment
 from trainer.config import HIDING, TrainConfig
 from trainer.losses import psnr
@@ -111,12 +112,12 @@ class Fitting(lightning.LightningModule):
 
     def _step(self, which: int, loss: Tensor) -> None:
         """Do by hand what Lightning does for one optimiser: the network's is the first."""
-        optimizer = self.optimizers()[which]
+        optimizer = cast(list[LightningOptimizer], self.optimizers())[which]
         optimizer.zero_grad()
         self.manual_backward(loss)
-        self.clip_gradients(optimizer, self._config.fit.clip, "norm")
+        self.clip_gradients(optimizer.optimizer, self._config.fit.clip, "norm")
         optimizer.step()
-        if schedules := self.lr_schedulers():
+        if schedules := cast(list[LambdaLR] | None, self.lr_schedulers()):
             schedules[which].step()
 
     def _weight(self, hidden: Tensor) -> Tensor:
@@ -243,6 +244,8 @@ def fit(
         logging.getLogger(name).setLevel(logging.ERROR)
     torch.manual_seed(config.seed)
     fitting = Fitting(config)
+    if config.fit.backbone is not None and not resume:
+        backbone.load(cast(nn.Module, fitting.network.backbone), Path(config.fit.backbone))
     epochs = 1 if steps is not None else config.fit.epochs
     shuffled = DataLoader(train, config.fit.batch, sampler=Shuffled(train, config.seed))
     ordered = DataLoader(validation, config.fit.batch)
@@ -303,4 +306,4 @@ def fit(
 def _identity(fitting: Fitting, validation: DataLoader[Any]) -> dict[str, float]:
     """Return what doing nothing scores."""
     with torch.inference_mode():
-        return means(torch.stack([fitting.sums(batch[0], batch) for batch in validation]).sum(dim=0))
+        return means(torch.stack([fitting.sums(batch[0][:, :3], batch) for batch in validation]).sum(dim=0))

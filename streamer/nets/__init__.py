@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from streamer.errors import ModelError
-from streamer.nets import autoencoder, fcos, nafnet, pix2pix, unet
+from streamer.nets import autoencoder, chroma, fcos, nafnet, pix2pix, unet
 from streamer.nets.fcos import Fcos
 from streamer.nets.network import Network
 from streamer.section import Section, validate
@@ -21,6 +21,7 @@ _NETWORKS: Mapping[str, tuple[type[Section], type[Network]]] = {
     "unet": (unet.Options, unet.UNet),
     "nafnet": (nafnet.Options, nafnet.NAFNet),
     "pix2pix": (pix2pix.Options, pix2pix.Pix2Pix),
+    "chroma": (chroma.Options, chroma.Chroma),
 }
 
 NAMES = tuple(_NETWORKS)

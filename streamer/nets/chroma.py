@@ -1,8 +1,8 @@
 """A colouriser: says what colour a grey picture's things have, and leaves how bright they are as it is.
 
-MobileNetV2 and a feature pyramid look at a small copy of the picture, as what a thing is shows at a few hundred
-pixels, and eyes see colour at a fraction of the resolution of brightness (Zhang et al. 2016, arXiv:1603.08511, and
-every video format that halves its chroma). So its cost hardly grows with the picture.
+MobileNetV2 and a feature pyramid look at a small copy of the picture, as what a thing is shows at a few
+hundred pixels, and eyes see colour at a fraction of the resolution of brightness (so Zhang et al. 2016,
+arXiv:1603.08511, and every video format that halves its chroma). Its cost hardly grows with the picture.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from streamer.config import Section
-from streamer.nets.network import Network
+from streamer.nets.network import Network, grey
+from streamer.section import Section
 
 TAPS = (3, 6, 13, 16)
 """The backbone's blocks whose output a level of the pyramid is made of."""
@@ -25,15 +25,12 @@ CHANNELS = (24, 32, 96, 160)
 COARSEST = 32
 """Pixels of the small copy to a cell of the last of them."""
 
-LUMA = (0.299, 0.587, 0.114)
-"""Weights of red, green and blue in luma, by BT.601."""
-
 
 class Options(Section):
     """The size of the network."""
 
     side: int = Field(default=288, ge=64, le=1024, multiple_of=COARSEST)
-    """Of the longer side of the copy that it looks at, in pixels."""
+    """Of the longer side of the copy that it looks at, in pixels; a smaller picture is not enlarged."""
     channels: int = Field(default=64, ge=8, le=256)
     """Of the pyramid."""
     hints: bool = False
@@ -43,7 +40,7 @@ class Options(Section):
 class Chroma(Network):
     """Gives every pixel of a picture a colour of the brightness that it has; with fresh weights it is grey.
 
-    Where a hint is sure its colour is taken, and elsewhere what the network thinks, which knows the hints too.
+    Where a hint is sure its colour is taken; elsewhere it is what the network thinks, which knows the hints.
     """
 
     stride = 1
@@ -60,7 +57,7 @@ class Chroma(Network):
         self.smooth = nn.ModuleList(_separable(channels) for _ in CHANNELS)
         self.know = nn.Conv2d(3, channels, 1) if options.hints else None
         self.last = nn.Sequential(_separable(channels), nn.ReLU(), nn.Conv2d(channels, 2, 3, padding=1))
-        for layer in (self.last[-1], self.know):  # from grey, and from knowing nothing, training can only gain
+        for layer in (self.last[-1], self.know):  # starts from grey, and from knowing nothing
             if isinstance(layer, nn.Conv2d):
                 nn.init.zeros_(layer.weight)
                 if layer.bias is not None:
@@ -82,8 +79,7 @@ class Chroma(Network):
         Returns:
             float32 ``[B, 3, H, W]``, 0 to 1.
         """
-        red, green, blue = images[:, :3].split(1, dim=1)
-        luma = LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
+        luma = grey(images[:, :3])
         hints = images[:, 3:] if self.know is not None else None
         height, width = images.shape[2:]
         chroma = interpolate(
@@ -92,14 +88,15 @@ class Chroma(Network):
         if hints is not None:
             known, sure = hints[:, :2], hints[:, 2:]
             chroma = chroma + sure * (known - chroma)
-        cb, cr = chroma.split(1, dim=1)
+        cb, cr = chroma[:, :1], chroma[:, 1:]
+        # BT.601 at full range, as in JPEG (ITU-T T.871)
         colours = [luma + 1.402 * cr, luma - 0.344136 * cb - 0.714136 * cr, luma + 1.772 * cb]
         return torch.cat(colours, dim=1).clamp(0.0, 1.0)
 
     def _imagine(self, luma: Tensor, hints: Tensor | None) -> Tensor:
         """Return cb and cr at a quarter of the small copy's resolution: float32 ``[B, 2, h, w]``."""
         sides = luma.shape[2:]
-        scale = self.side / max(sides) / COARSEST
+        scale = min(1.0, self.side / max(sides)) / COARSEST
         height, width = (max(1, round(side * scale)) * COARSEST for side in sides)
         small = interpolate(luma, (height, width), mode="area")
         features = ((small - 0.449) / 0.226).expand(-1, 3, -1, -1)  # ImageNet's mean and deviation, of grey

@@ -14,8 +14,8 @@ import torch
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 from torch import Tensor, nn
 
-from streamer.section import Section, as_tuple
 from streamer.nets.network import Network
+from streamer.section import Section, as_tuple
 
 Blocks = Annotated[int, Field(ge=0, le=64)]
 

@@ -12,8 +12,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from streamer.section import Section
 from streamer.nets.network import Network
+from streamer.section import Section
 
 WIDEST = 8
 """From the fourth level on there are so many times ``width`` channels."""

@@ -10,7 +10,8 @@ from pathlib import Path
 from streamer.errors import ConfigError
 
 OUTPUTS = ("blurred.mp4", "restored.mp4", "frames.csv", "detections.jsonl", "events.jsonl", "summary.json")
-"""All that a camera's folder may hold of ours."""
+"""All that a camera's folder may hold of ours. Nothing writes events yet, but the name is kept: those of
+another version's run would look as if they were of the new videos beside them."""
 
 
 def check_outputs(directory: Path, overwrite: bool, sources: Iterable[Path] = ()) -> None:

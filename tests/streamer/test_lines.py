@@ -144,6 +144,10 @@ def test_whatever_bytes_stand_in_a_line_it_is_refused_in_one_line(line: bytes) -
             {"frame": 0, "objects": [], "sought": {"classes": ["car"], "score": 0, "scores": {"car": "0"}}},
             'sought: expected scores by class, found {"car": "0"}',
         ),
+        (
+            {"frame": 0, "objects": [], "sought": {"classes": ["car"], "score": 0, "detectors": [{}, 0.2]}},
+            "sought: expected scores by class of each detector, found [{}, 0.2]",
+        ),
         ({"frame": 0, "objects": [], "also": [{**CAR, "hidden": 1}]}, "also: hidden: expected true or false"),
         ({"frame": 0, "objects": [], "version": 2}, "version: is 2, and this program reads 1"),
         ([1], "expected keys and values in braces, found [1]"),
@@ -192,9 +196,27 @@ def test_what_was_sought_is_read_back_also_where_it_differs_by_class(scores: dic
     assert lines.parse(line.encode()).sought == Sought(scores)
 
 
+def test_what_each_of_several_detectors_sought_is_read_back() -> None:
+    sought = Sought({"car": 0.1, "face": 0.1}, ({"car": 0.6}, {"car": 0.1, "face": 0.1}))
+    line = record.compose(result(0, IMAGE), 0.5, (64, 48), sought)
+    assert lines.parse(line.encode()).sought == sought
+
+
 def test_of_what_was_sought_there_is_no_more_than_both_sought() -> None:
     one, other = Sought({"car": 0.1, "bus": 0.2}), Sought({"face": 0.1, "bus": 0.1, "car": 0.3})
     assert one.within(other) == Sought({"car": 0.3, "bus": 0.2})
+
+
+def test_the_same_holds_of_each_of_several_detectors_or_of_all_that_any_file_was_made_by() -> None:
+    several = Sought({"car": 0.1, "bus": 0.2}, ({"car": 0.6}, {"car": 0.1, "bus": 0.2}))
+    others = Sought({"car": 0.2, "bus": 0.1}, ({"car": 0.2}, {"bus": 0.1}))
+    assert several.within(others).detectors == ({"car": 0.6}, {"bus": 0.2})
+    single = Sought({"car": 0.3})
+    assert (
+        several.within(single) == single.within(several) == Sought({"car": 0.3}, ({"car": 0.6}, {"car": 0.3}))
+    )
+    three = Sought({"car": 0.3}, ({"car": 0.3}, {}, {"car": 0.4}))
+    assert several.within(three).detectors == ({"car": 0.6}, {"car": 0.3}, {"car": 0.3}, {}, {"car": 0.4})
 
 
 def test_lists_too_deep_are_refused_in_one_line() -> None:

@@ -152,23 +152,23 @@ def test_a_fresh_grey_unet_gives_the_brightness() -> None:
 def test_a_nafnet_block_gates_attends_and_adds_as_the_paper_has_it() -> None:
     torch.manual_seed(0)
     block = nafnet.Block(3)
+    layers: list[Any] = [*block.spatial, *block.pointwise]
     with torch.no_grad():
         for parameter in block.parameters():
             parameter.copy_(torch.rand_like(parameter) - 0.5)
     features = torch.rand(2, 3, 5, 4)
-    norm, widen, depthwise, _, attention, narrow = block.spatial
+    norm, widen, depthwise, _, attention, narrow = layers[:6]
 
-    def normalised(x: torch.Tensor, layer: torch.nn.Module) -> torch.Tensor:
+    def normalised(x: torch.Tensor, layer: torch.nn.LayerNorm) -> torch.Tensor:
         mean, variance = x.mean(1, keepdim=True), x.var(1, keepdim=True, unbiased=False)
         scaled = (x - mean) / (variance + 1e-6).sqrt()
-        weight, bias = (getattr(layer, which).view(1, 3, 1, 1) for which in ("weight", "bias"))
-        return scaled * weight + bias
+        return scaled * layer.weight.view(1, 3, 1, 1) + layer.bias.view(1, 3, 1, 1)
 
     inner = depthwise(widen(normalised(features, norm)))
     gated = inner[:, :3] * inner[:, 3:]
     attended = gated * attention.mix(gated.mean(dim=(2, 3), keepdim=True))
     first = features + block.beta * narrow(attended)
-    norm, widen, _, narrow = block.pointwise
+    norm, widen, _, narrow = layers[6:]
     inner = widen(normalised(first, norm))
     expected = first + block.gamma * narrow(inner[:, :3] * inner[:, 3:])
     torch.testing.assert_close(block(features), expected)
@@ -201,11 +201,13 @@ def test_pix2pix_is_the_papers_generator() -> None:
     assert [tuple(shape) for shape in up] == [  # transposed convolutions have their inputs first
         (512, 512), (1024, 512), (1024, 512), (1024, 512), (1024, 256), (512, 128), (256, 64), (128, 3),
     ]  # fmt: skip
-    assert [isinstance(layer[-1], torch.nn.Dropout) for layer in network.up] == [True] * 3 + [False] * 4
-    normalised = [
-        any(isinstance(part, torch.nn.BatchNorm2d) for part in layer.modules()) for layer in network.down
-    ]
-    assert normalised == [False] + [True] * 6 + [False]
+
+    def having(kind: type[torch.nn.Module], layers: torch.nn.ModuleList) -> list[bool]:
+        return [any(isinstance(part, kind) for part in layer.modules()) for layer in layers]
+
+    assert having(torch.nn.Dropout, network.up) == [True] * 3 + [False] * 4
+    assert having(torch.nn.BatchNorm2d, network.down) == [False] + [True] * 6 + [False]
+    assert having(torch.nn.BatchNorm2d, network.up) == [True] * 7
     assert (network.stride, network.residual) == (256, False)
 
 

@@ -10,13 +10,12 @@ from rich.console import Console
 
 from streamer.errors import ConfigError, SourceError
 from tests.trainer.scenes import command, configuration, frames
-from trainer import noise, store
+from trainer import colour, noise, store
 from trainer.config import NoiseConfig
 from trainer.crops import Crops, Degrade
 from trainer.data import Picture, images_below
 from trainer.images import read_image
 from trainer.store import Store
-from trainer.tasks import grey
 
 QUIET = Console(quiet=True)
 
@@ -124,7 +123,7 @@ def test_grey_is_the_luma_in_three_channels() -> None:
     colours = torch.eye(3)[:, :, None]
     random = np.random.default_rng(0)
     torch.testing.assert_close(
-        grey(colours, random), torch.tensor([0.299, 0.587, 0.114])[None, :, None].expand(3, 3, 1)
+        colour.without(colours, random), torch.tensor([0.299, 0.587, 0.114])[None, :, None].expand(3, 3, 1)
     )
 
 
@@ -156,3 +155,32 @@ def test_regions_are_refused_where_nothing_is_hidden(tmp_path: Path) -> None:
     outcome = command("fit", configuration(tmp_path, task="denoise"), "--runs", tmp_path / "runs")
     assert outcome.code == 2
     assert "pairs.of: nothing is hidden for denoise; expected crops or frames" in outcome.err
+
+
+def test_a_plate_knows_all_but_a_few_rectangles_of_half_the_pictures() -> None:
+    clean = torch.rand(3, 8, 12, generator=torch.Generator().manual_seed(0)).repeat_interleave(8, 1)
+    clean = clean.repeat_interleave(8, 2)
+    random = np.random.default_rng(0)
+    made = [colour.with_plate(clean, random) for _ in range(60)]
+    with_one = [picture for picture in made if picture[5].any()]
+    assert 20 <= len(with_one) <= 40
+    for picture in made:
+        assert picture.shape == (6, 64, 96)
+        torch.testing.assert_close(picture[:3], colour.without(clean, random))
+        assert not picture[3:5, picture[5] == 0].any()
+    assert any((picture[5] == 0).any() for picture in with_one)
+    whole = next(picture for picture in with_one if picture[5].all())
+    centres = (slice(None), slice(3, None, 8), slice(3, None, 8))
+    torch.testing.assert_close(whole[3:5][centres], colour.chroma(clean)[centres], atol=0.1, rtol=0)
+
+
+def test_a_network_without_hints_is_refused_where_pairs_have_them(tmp_path: Path) -> None:
+    frames(tmp_path / "pictures")
+    path = configuration(
+        tmp_path, task="colourise", pairs={"of": "crops", "size": 32}, colour={"hints": "plate"}
+    )
+    outcome = command("fit", path, "--runs", tmp_path / "runs")
+    assert outcome.code == 2
+    assert "network: unet takes 3 channels, but pairs have 6; set network.hints and colour.hints alike" in (
+        outcome.err
+    )

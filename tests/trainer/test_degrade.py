@@ -120,6 +120,18 @@ def test_the_first_variant_is_exact_and_the_others_differ(pictures: list[Picture
     assert other[-1].degraded.tobytes() != three[-1].degraded.tobytes()
 
 
+def test_boxes_elsewhere_come_with_the_second_variant(pictures: list[Picture]) -> None:
+    form = PairsConfig(of="regions", size=16, elsewhere=3)
+    plain, more = (
+        list(pairs(pictures, BOXES, HARD, each, variants=2, seed=0))
+        for each in (PairsConfig(of="regions", size=16), form)
+    )
+    per_frame = len(plain) // (2 * len(pictures))
+    assert len(plain) < len(more) <= len(plain) + 3 * len(pictures)  # some overlap and are one
+    for exact, first in zip(plain[:per_frame], more[:per_frame], strict=True):
+        np.testing.assert_array_equal(exact.degraded, first.degraded)
+
+
 def test_an_image_is_read_as_upright_rgb(tmp_path: Path) -> None:
     red = np.zeros((4, 6, 3), np.uint8)
     red[..., 2] = 255  # OpenCV writes BGR

@@ -17,9 +17,9 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
 from streamer import detect, modelfile
-from streamer.detect import weights
 from streamer.errors import ConfigError, SinkError, StreamerError
 from streamer.nets.fcos import Fcos, cells
+from trainer import backbone
 from trainer.detector.assign import Objects, assign
 from trainer.detector.config import DetectorConfig, FitConfig
 from trainer.detector.losses import detection
@@ -74,7 +74,7 @@ def fit(
     if config.fit.start is not None and not resume:
         load_start(network, config.fit.start)
     elif config.fit.backbone is not None and not resume:
-        load_backbone(network, Path(config.fit.backbone))
+        backbone.load(network.backbone, Path(config.fit.backbone))
     network = network.to(device).to(memory_format=torch.channels_last)
     _freeze(network, config.fit.freeze)
     training = _Training(config, network, total)
@@ -210,23 +210,6 @@ def schedule(step: int, total: int) -> float:
     if step < rise:
         return (step + 1) / rise
     return 0.5 + 0.5 * math.cos(math.pi * (step - rise) / max(1, total - rise))
-
-
-def load_backbone(network: Fcos, path: Path) -> None:
-    """Give a network the weights of a MobileNetV2 that was trained on ImageNet.
-
-    Args:
-        network: whose backbone gets them.
-        path: of a state dict, torchvision's or of any module with the same tensors in the same order.
-
-    Raises:
-        ModelError: it is missing, damaged, carries code, or is another network's.
-    """
-    state = weights.read(path)
-    given = [tensor for name, tensor in state.items() if not name.startswith("classifier")]
-    own = network.backbone.state_dict()
-    renamed = dict(zip(own, given, strict=False))  # what comes after the cut is not needed
-    weights.fit(network.backbone, renamed, path, "MobileNetV2")
 
 
 def load_start(network: Fcos, name: str) -> None:

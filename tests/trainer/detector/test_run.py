@@ -21,9 +21,10 @@ from streamer.frame import Detections
 from streamer.modelfile import Header
 from streamer.nets.fcos import Fcos, Options
 from tests.trainer.scenes import command, install
+from trainer import backbone
 from trainer.detector import config, fit
 from trainer.detector.config import ViewConfig
-from trainer.detector.fit import _Training, load_backbone, load_start
+from trainer.detector.fit import _Training, load_start
 from trainer.detector.samples import Sample, Samples, collate
 
 FACTS: dict[str, Any] = {
@@ -200,7 +201,7 @@ def test_a_backbones_weights_come_in_order_whatever_they_are_called(tmp_path: Pa
     source = torchvision.models.mobilenet_v2()
     torch.save({f"other.{i}": w for i, w in enumerate(source.state_dict().values())}, tmp_path / "m.pth")
     network = Fcos(Options())
-    load_backbone(network, tmp_path / "m.pth")
+    backbone.load(network.backbone, tmp_path / "m.pth")
     expected = source.features[:17].state_dict()
     for name, tensor in network.backbone.state_dict().items():
         assert torch.equal(tensor, expected[name]), name
@@ -209,7 +210,7 @@ def test_a_backbones_weights_come_in_order_whatever_they_are_called(tmp_path: Pa
 def test_another_networks_weights_are_no_backbone(tmp_path: Path) -> None:
     torch.save(torchvision.models.resnet18().state_dict(), tmp_path / "r.pth")
     with pytest.raises(ModelError, match="does not fit MobileNetV2"):
-        load_backbone(Fcos(Options()), tmp_path / "r.pth")
+        backbone.load(Fcos(Options()).backbone, tmp_path / "r.pth")
 
 
 def test_a_run_may_go_on_from_a_detector_that_is_there(tmp_path: Path) -> None:

@@ -1,0 +1,52 @@
+"""Colour taken away as ``task: colourise`` does it, and what may be left of it as a hint."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import avg_pool2d, interpolate
+
+from streamer.nets.network import grey
+
+MOST_HOLES = 6
+"""Rectangles of a picture, at most, in which its plate says nothing: what moves."""
+
+COARSE = 4
+"""Pixels to a pixel of a plate."""
+
+
+def without(clean: Tensor, random: np.random.Generator) -> Tensor:
+    """Return a picture without its colour, still in three channels: float32 ``[3, H, W]``."""
+    return grey(clean[None])[0].expand_as(clean)
+
+
+def with_plate(clean: Tensor, random: np.random.Generator) -> Tensor:
+    """Return a picture without its colour, half of the time with a plate's hints.
+
+    Args:
+        clean: float32 ``[3, H, W]``, 0 to 1; ``H`` and ``W`` are multiples of ``COARSE``.
+        random: what is drawn from.
+
+    Returns:
+        float32 ``[6, H, W]``: the grey picture, then cb, cr and how sure they are; zeros without a plate.
+    """
+    bare = without(clean, random)
+    _, height, width = clean.shape
+    sure = torch.zeros(1, height, width)
+    if random.random() < 0.5:
+        sure += 1
+        for _ in range(random.integers(MOST_HOLES + 1)):
+            h, w = (int(random.uniform(0.05, 0.5) * side) for side in (height, width))
+            top, left = random.integers(height - h + 1), random.integers(width - w + 1)
+            sure[:, top : top + h, left : left + w] = 0
+    coarse = interpolate(
+        avg_pool2d(chroma(clean)[None], COARSE), (height, width), mode="bilinear", align_corners=False
+    )[0]
+    return torch.cat([bare, coarse * sure, sure])
+
+
+def chroma(picture: Tensor) -> Tensor:
+    """Return cb and cr of BT.601 at full range: float32 ``[3, H, W]`` to ``[2, H, W]``, -0.5 to 0.5."""
+    luma = grey(picture[None])[0, 0]
+    return torch.stack([(picture[2] - luma) / 1.772, (picture[0] - luma) / 1.402])
