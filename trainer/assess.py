@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,9 @@ from streamer.errors import ConfigError
 from trainer.bootstrap import CONFIDENCE, RESAMPLINGS
 from trainer.config import HIDING, TrainConfig
 from trainer.cost import Cost, Machine, costs, machine
-from trainer.data import Picture, Split
+from trainer.data import Split
 from trainer.degrade import BoxesByName
-from trainer.evaluate import IDENTITY, Pairing, Row, Scored, System, at_size, paired_by, score, score_whole
+from trainer.evaluate import Pairing, Row, Scored, System, at_size, paired_by, score, score_whole
 from trainer.pairs import follow
 from trainer.report import Sample, sample
 from trainer.summary import Table
@@ -178,7 +178,11 @@ def assess(
             doing = f"evaluating {condition.case}".strip()
             colour = config.task == "colourise"
             scored_frames = score_whole(
-                follow(used, doing, console), condition.pairing, systems, rounded=condition.rounded, colour=colour
+                follow(used, doing, console),
+                condition.pairing,
+                systems,
+                rounded=condition.rounded,
+                colour=colour,
             )
             rows = []
             for frame in scored_frames:
@@ -231,7 +235,7 @@ def _conditions(config: TrainConfig) -> Iterator[_Condition]:
         for strength in SIGMAS if isinstance(sigma, list) else (sigma,):
             noise = config.noise.model_copy(update={"sigma": strength})
             degrade = degradation(config.model_copy(update={"noise": noise}))
-            yield _Condition(title, f"σ {strength:g}", paired_by(degrade), rounded)
+            yield _Condition(title, f"sigma {strength:g}", paired_by(degrade), rounded)
 
 
 class _Shown:
@@ -285,5 +289,5 @@ def _nothing(split: Split, config: TrainConfig) -> str:
             f"{len(split.test)} frames for test; lower detect.threshold or change the split"
         )
     return (
-        f"data: nothing is to be restored in the {len(split.test)} pictures for test: {config.task} changes none"
+        f"data: {config.task} changes none of the {len(split.test)} pictures for test, so nothing is restored"
     )

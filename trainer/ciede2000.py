@@ -1,5 +1,6 @@
-"""CIEDE2000: how different two colours look (Sharma, Wu and Dalal 2005, "The CIEDE2000 color-difference
-formula", whose notation this keeps).
+"""CIEDE2000: how different two colours look.
+
+Sharma, Wu and Dalal 2005, "The CIEDE2000 color-difference formula", whose notation this keeps.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ SIZES = {"128x128": (128, 128), "256x256": (256, 256), "720p": (1280, 720), "108
 REGIONS = 8
 """In the frame that stands for an ordinary one."""
 
-ENOUGH = 1.0
+ENOUGH = 0.5
 """Seconds after which a size is not run again."""
 
 MOST = 20
@@ -95,7 +95,7 @@ def costs(system: System, device: torch.device) -> list[Cost]:
 
 
 def _regions(width: int, height: int) -> Boxes:
-    """Return regions as large as vehicles are in such a frame: a tenth of its width, a seventh of its height."""
+    """Return regions as large as vehicles often are: a tenth of the width, a seventh of the height."""
     across, down = width // 10, height // 7
     corners = [(width * (i % 4) // 4, height * (i // 4) // 2) for i in range(REGIONS)]
     return np.array([[x, y, x + across, y + down] for x, y in corners], np.int32)

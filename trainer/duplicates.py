@@ -25,9 +25,10 @@ from trainer.config import DataConfig
 from trainer.data import SIDES, Picture, Split
 
 THRESHOLD = 6
-"""Bits, of 64, up to which two pictures are near-duplicates. Of the Kaggle frames nine in ten that follow each
-other in a clip are as near, and none of two clips: those differ in 13 bits or more, be it two views of one
-scene, which ``data.groups`` is for."""
+"""Bits, of 64, up to which two pictures are near-duplicates.
+
+Of the Kaggle frames nine in ten that follow each other in a clip are as near, and none of two clips: those
+differ in 13 bits or more, be it two views of one scene, which ``data.groups`` is for."""
 
 FLATTEST = 4
 """Levels, of 255, between the darkest and the brightest of a picture's 9x8 means, below which its hash says
@@ -74,8 +75,8 @@ def check(split: Split, config: DataConfig, console: Console) -> Split:
         one, other = nearest.kept, nearest.other
         raise ConfigError(
             f"data: {other.name} for {nearest.other_side} looks like {one.name} for {nearest.kept_side} "
-            f"({nearest.distance} of 64 bits differ), and so do {len(pairs) - 1} other pairs: if they show one "
-            f"scene put {sorted({one.clip, other.clip})} into data.groups, or one into data.exclude; "
+            f"({nearest.distance} of 64 bits differ), and {len(pairs) - 1} other pairs do too: if they show "
+            f"one scene put {sorted({one.clip, other.clip})} into data.groups, or one into data.exclude; "
             "`data: {duplicates: drop}` leaves such frames out of training and validation"
         )
     dropped = {(pair.other_side, pair.other.name) for pair in pairs}

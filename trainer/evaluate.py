@@ -118,7 +118,7 @@ class Row:
     measures: Mapping[str, Measures]
     """By system, ``IDENTITY`` first."""
     worsened: Mapping[str, int]
-    """How many regions are further from the original than they were before, by system but for the identity."""
+    """How many regions are further from the original than before, by system but for the identity."""
     original: Measures = field(default_factory=dict)
     """The original's own ``colourfulness`` and ``chroma_change``, for what is reported as a share of it."""
 
@@ -128,7 +128,7 @@ class Row:
         return "psnr_regions_db" in self.measures[IDENTITY]
 
     def gain(self, system: str) -> float:
-        """Return by how many dB it is nearer to the original than if nothing were done, where it was hidden."""
+        """Return a system's PSNR over that of doing nothing, in dB, where something was hidden."""
         chief = chief_measure(hides=self.hides)
         return self.measures[system][chief] - self.measures[IDENTITY][chief]
 
@@ -305,7 +305,10 @@ def _measures(
     everywhere, inside = squared_errors(original, [other], areas, mask)[0]
     one, two = (image.numpy().astype(np.float32) / 255 for image in (original, other))
     similar = ssim_map(one, two)
-    found = {"psnr_db": _decibels(everywhere, original.numel()), "ssim": float(similar.mean(dtype=np.float64))}
+    found = {
+        "psnr_db": _decibels(everywhere, original.numel()),
+        "ssim": float(similar.mean(dtype=np.float64)),
+    }
     if (scales := ms_ssim(one, two)) is not None:
         found["ms_ssim"] = scales
     if hides:

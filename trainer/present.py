@@ -9,8 +9,8 @@ from rich.console import Console
 
 from trainer import report
 from trainer.assess import Evaluation
-from trainer.report import Grid, Page, Sample, page
-from trainer.report.grid import intervals
+from trainer.report import Page, Sample, page
+from trainer.report.grid import MINUS, intervals
 from trainer.summary import Table
 
 
@@ -60,8 +60,10 @@ def html(evaluation: Evaluation, curves: bytes | None = None) -> bytes:
     if curves is not None:
         made.section("Training", page.picture(curves, "png", "loss and PSNR by epoch"))
     rows = [[cost.name, f"{cost.ms:.1f}"] for cost in evaluation.costs]
-    made.section("Cost", page.plain_table(["picture", "ms per frame"], rows), page.paragraph(_machine(evaluation)))
-    names = report.grid([table for table in evaluation.tables]).measures
+    made.section(
+        "Cost", page.plain_table(["picture", "ms per frame"], rows), page.paragraph(_machine(evaluation))
+    )
+    names = report.grid(evaluation.tables).measures
     made.section("What the columns mean", page.definitions(names), page.paragraph(_method(evaluation)))
     return made.encoded()
 
@@ -100,12 +102,16 @@ def _cards(evaluation: Evaluation) -> list[tuple[str, str, str]]:
             more = f"identity {before.cells[index].text}"
         label = " ".join(part for part in (grid.headings[index], table.case) if part)
         cards.append((label, line.cells[index].text, more))
-    cards += [(f"ms, {cost.name}", f"{cost.ms:.1f}", "CPU") for cost in evaluation.costs if "720p" == cost.name]
+    cards += [
+        (f"ms, {cost.name}", f"{cost.ms:.1f}", "CPU") for cost in evaluation.costs if cost.name == "720p"
+    ]
     return cards
 
 
 def _gallery(made: Page, title: str, samples: list[Sample] | tuple[Sample, ...]) -> None:
-    figures = [(report.strip(each), each.name, f"{each.gain:+.2f} dB".replace("-", "−")) for each in samples]
+    figures = [
+        (report.strip(each), each.name, f"{each.gain:+.2f} dB".replace("-", MINUS)) for each in samples
+    ]
     made.section(title, page.gallery(figures, list(samples[0].tiles)))
 
 
@@ -117,7 +123,7 @@ def _machine(evaluation: Evaluation) -> str:
 
 def _method(evaluation: Evaluation) -> str:
     return (
-        "Means are over the frames of a clip, then over clips, so that a long clip counts no more than a short "
-        f"one. Small numbers are {intervals(len(evaluation.tables[0].clips))}. "
+        "Means are over the frames of a clip, then over clips, so that a long clip counts no more than a "
+        f"short one. Small numbers are {intervals(len(evaluation.tables[0].clips))}. "
         f"The reference recipe: {evaluation.reference}."
     )

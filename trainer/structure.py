@@ -16,7 +16,7 @@ Picture = NDArray[np.float32]
 """float32 ``[H, W, 3]``, 0 to 1."""
 
 SMALLEST = 176
-"""Shorter side in pixels from which there is an MS-SSIM: a whole window at the coarsest of the five scales."""
+"""Shorter side in pixels from which there is an MS-SSIM: a whole window at the coarsest scale."""
 
 
 def ssim_map(original: Picture, other: Picture) -> NDArray[np.float32]:

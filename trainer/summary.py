@@ -46,9 +46,9 @@ class Clip:
     frames: int
     regions: int
     systems: Mapping[str, Mapping[str, Value]]
-    """By system, ``IDENTITY`` first, and by measure: the mean over frames; ``gain_db`` is the PSNR's over the
-    identity, inside the regions where something is hidden, and ``worse`` the share of regions that are further
-    from the original than before."""
+    """By system, ``IDENTITY`` first, and by measure: the mean over frames. ``gain_db`` is the PSNR's over the
+    identity, inside the regions where something is hidden, and ``worse`` the share of regions that are
+    further from the original than before."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from tests.trainer.scenes import command, configuration, frames, install
 from trainer import cli, config, fit
 from trainer.fit import Fitting
 
-OUTPUTS = {"model.safetensors", "metrics.csv", "curves.png", "samples.png", "config.yaml", "evaluation.json"}
+OUTPUTS = {"model.safetensors", "metrics.csv", "curves.png", "samples.png", "config.yaml", "metrics.json", "report.html"}
 
 
 @pytest.fixture

@@ -13,6 +13,9 @@ from rich.table import Table as RichTable
 from trainer.bootstrap import CONFIDENCE, RESAMPLINGS
 from trainer.summary import Clip, Estimate, Table
 
+MINUS = "\N{MINUS SIGN}"
+"""What stands before negative numbers."""
+
 
 @dataclass(frozen=True, slots=True)
 class Measure:
@@ -29,14 +32,18 @@ class Measure:
 MEASURES: Mapping[str, Measure] = {
     "psnr_db": Measure("PSNR dB", ".2f", "of the whole picture"),
     "ssim": Measure("SSIM", ".4f", "structural similarity (Wang et al. 2004), 1 at best"),
-    "ms_ssim": Measure("MS-SSIM", ".4f", "the same at five scales, of pictures with 176 pixels a side or more"),
+    "ms_ssim": Measure(
+        "MS-SSIM", ".4f", "the same at five scales, of pictures with 176 pixels a side or more"
+    ),
     "psnr_regions_db": Measure("hidden PSNR dB", ".2f", "of what is hidden alone"),
     "ssim_regions": Measure("hidden SSIM", ".4f", "of the windows around what is hidden"),
     "ciede2000": Measure("CIEDE2000", ".2f", "how different colours look (Sharma et al. 2005), 0 at best"),
     "colourfulness_ratio": Measure(
         "colour ratio", ".2f", "colourfulness (Hasler and Süsstrunk 2003) as a share of the original's"
     ),
-    "flicker": Measure("flicker", ".2f", "change of colours from frame to frame as a share of the original's"),
+    "flicker": Measure(
+        "flicker", ".2f", "change of colours from frame to frame as a share of the original's"
+    ),
     "gain_db": Measure("gain dB", "+.2f", "PSNR over the identity's, of what is hidden where something is"),
     "worse": Measure("worse", ".1%", "share of regions, or of whole pictures, further off than the identity"),
 }
@@ -92,7 +99,7 @@ def grid(tables: Sequence[Table], *, clips: bool = True, means: bool = True) -> 
 
     Args:
         tables: one for each case; the identity's line comes first in each section.
-        clips: with a section for every clip, but for pictures that are a clip each and tables of several cases.
+        clips: with a section for every clip, unless each is a single picture or there are several cases.
         means: with a section for the mean over clips.
     """
     measures = present(estimates for table in tables for estimates in table.means.values())
@@ -133,12 +140,12 @@ def _estimate(measure: str, estimate: Estimate | None) -> Cell:
         return Cell("")
     bounds = ""
     if estimate.bounds is not None:
-        bounds = " … ".join(_number(measure, bound).text for bound in estimate.bounds)
+        bounds = " to ".join(_number(measure, bound).text for bound in estimate.bounds)
     return Cell(_number(measure, estimate.mean).text, bounds)
 
 
 def _number(measure: str, value: float) -> Cell:
-    return Cell(format(value, MEASURES[measure].form).replace("-", "−"))
+    return Cell(format(value, MEASURES[measure].form).replace("-", MINUS))
 
 
 def _counts(table: Table, clip: Clip) -> str:

@@ -6,7 +6,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from trainer.report.grid import MEASURES, Cell, Grid
+from trainer.report.grid import MEASURES, MINUS, Cell, Grid
 
 _STYLE = """
 :root { --ink: #1c2430; --soft: #5f6b7a; --line: #dde3ea; --paper: #fff; --back: #f3f5f8; --mark: #1769aa;
@@ -21,7 +21,8 @@ h1 { font-size: 26px; margin: 0 0 4px; } h2 { font-size: 18px; margin: 0 0 12px;
 p { margin: 0 0 12px; } .soft, figcaption, small { color: var(--soft); }
 section { background: var(--paper); border: 1px solid var(--line); border-radius: 10px; padding: 20px 24px;
   margin-top: 20px; }
-.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 12px; margin-top: 20px; }
+.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 12px;
+  margin-top: 20px; }
 .card { background: var(--paper); border: 1px solid var(--line); border-radius: 10px; padding: 14px 18px; }
 .card b { display: block; font-size: 24px; font-weight: 650; } .card small { display: block; }
 .wide { overflow-x: auto; }
@@ -41,7 +42,7 @@ details { margin-top: 12px; } summary { cursor: pointer; color: var(--mark); }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 4px 16px; margin: 0; }
 dt { font-weight: 600; } dd { margin: 0; color: var(--soft); } svg { width: 100%; height: auto; }
 svg text { fill: var(--ink); font: 12px system-ui, sans-serif; } svg .axis { stroke: var(--line); }
-svg .soft { fill: var(--soft); } svg .mean { stroke-width: 2.5; }
+svg .soft { fill: var(--soft); }
 @media (max-width: 560px) { .grid { grid-template-columns: 1fr; } main { padding: 16px 8px; } }
 """
 
@@ -83,7 +84,8 @@ class Page:
             f"<title>{escape(self._title)}</title><style>{_STYLE}</style>"
         )
         body = "\n".join(self._parts)
-        return f"<!doctype html>\n<html lang='en'><head>{head}</head>\n<body><main>\n{body}\n</main></body></html>\n".encode()
+        page = f"<html lang='en'><head>{head}</head>\n<body><main>\n{body}\n</main></body></html>"
+        return f"<!doctype html>\n{page}\n".encode()
 
 
 def paragraph(text: str) -> str:
@@ -109,9 +111,7 @@ def table(grid: Grid, marked: str) -> str:
                     f"<td class='name section' rowspan='{len(section.lines)}'>{escape(section.name)}"
                     f"<small class='soft'>{escape(section.counts)}</small></td>"
                 )
-            cells = "".join(
-                _cell(name, cell) for name, cell in zip(grid.measures, line.cells, strict=True)
-            )
+            cells = "".join(_cell(name, cell) for name, cell in zip(grid.measures, line.cells, strict=True))
             kind = " class='model'" if line.name == marked else ""
             rows.append(f"<tr{kind}>{first}<td class='name'>{escape(line.name)}</td>{cells}</tr>")
         kind = " class='mean'" if section.name == "mean" else ""
@@ -125,7 +125,7 @@ def table(grid: Grid, marked: str) -> str:
 def _cell(measure: str, cell: Cell) -> str:
     kind = ""
     if measure == "gain_db" and cell.text:
-        kind = " class='bad'" if cell.text.startswith("−") else " class='good'"
+        kind = " class='bad'" if cell.text.startswith(MINUS) else " class='good'"
     bounds = f"<small class='soft'>{escape(cell.bounds)}</small>" if cell.bounds else ""
     return f"<td{kind}>{escape(cell.text)}{bounds}</td>"
 
@@ -152,7 +152,8 @@ def details(summary: str, block: str) -> str:
 def definitions(names: Sequence[str]) -> str:
     """Return what the measures mean."""
     rows = "".join(
-        f"<dt>{escape(MEASURES[name].heading)}</dt><dd>{escape(MEASURES[name].meaning)}</dd>" for name in names
+        f"<dt>{escape(MEASURES[name].heading)}</dt><dd>{escape(MEASURES[name].meaning)}</dd>"
+        for name in names
     )
     return f"<dl>{rows}</dl>"
 
@@ -204,12 +205,13 @@ def forest(values: Mapping[str, float], mean: float, bounds: tuple[float, float]
         colour = "var(--bad)" if value < 0 else "var(--good)"
         if name == "mean" and index == len(lines) - 1:
             colour = "var(--mark)"
-        line = f"<line x1='{x(0):.1f}' x2='{x(value):.1f}' y1='{y}' y2='{y}' stroke='{colour}' stroke-width='2'/>"
+        start, end, width_of_line = x(0), x(value), 2
         if span is not None:
-            low_x, high_x = x(span[0]), x(span[1])
-            line = (
-                f"<line class='mean' x1='{low_x:.1f}' x2='{high_x:.1f}' y1='{y}' y2='{y}' stroke='{colour}'/>"
-            )
+            start, end, width_of_line = x(span[0]), x(span[1]), 3
+        line = (
+            f"<line x1='{start:.1f}' x2='{end:.1f}' y1='{y}' y2='{y}' stroke='{colour}' "
+            f"stroke-width='{width_of_line}'/>"
+        )
         rows.append(
             f"<text x='{left - 12}' y='{y + 4}' text-anchor='end'>{escape(name)}</text>{line}"
             f"<circle cx='{x(value):.1f}' cy='{y}' r='4.5' fill='{colour}'/>"

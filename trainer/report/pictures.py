@@ -74,7 +74,6 @@ def curves(rows: Sequence[Mapping[str, Any]], identity: Mapping[str, float]) -> 
     return content.getvalue()
 
 
-
 def sample(scored: Scored, model: str, degraded: str, *, whole: bool) -> Sample:
     """Cut tiles out of a picture.
 
