@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -50,10 +50,12 @@ class Machine:
     processor: str
     threads: int
     engine: str
+    clock: str
+    """What was read: ``CPU time``, or ``time`` on a GPU."""
 
     def facts(self) -> dict[str, Any]:
         """Return it as plain data, for JSON."""
-        return {"processor": self.processor, "threads": self.threads, "engine": self.engine}
+        return asdict(self)
 
 
 def machine(device: torch.device) -> Machine:
@@ -61,8 +63,8 @@ def machine(device: torch.device) -> Machine:
     numbers = str(precision(device)).removeprefix("torch.")
     engine = f"torch {torch.__version__.split('+')[0]}, {numbers}"
     if device.type == "cuda":
-        return Machine(torch.cuda.get_device_name(device), torch.get_num_threads(), engine)
-    return Machine(_processor(), torch.get_num_threads(), engine)
+        return Machine(torch.cuda.get_device_name(device), torch.get_num_threads(), engine, "time")
+    return Machine(_processor(), torch.get_num_threads(), engine, "CPU time")
 
 
 def costs(system: System, device: torch.device) -> list[Cost]:

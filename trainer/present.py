@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -19,8 +20,9 @@ def show(evaluation: Evaluation, console: Console) -> None:
     for tables in _groups(evaluation):
         report.show(report.grid(tables), console)
     costs = ", ".join(f"{cost.name} {cost.ms:.1f}" for cost in evaluation.costs)
-    console.print(f"ms per frame: {costs} ({_machine(evaluation)})", highlight=False)
-    console.print(f"{intervals(len(evaluation.tables[0].clips))}", highlight=False)
+    on = f"{evaluation.machine.clock} on {_machine(evaluation)}"
+    console.print(f"ms per frame: {costs} ({on})", highlight=False)
+    console.print(intervals(len(evaluation.tables[0].clips)), highlight=False)
     console.print(f"Reference: {evaluation.reference}", highlight=False)
 
 
@@ -61,7 +63,7 @@ def html(evaluation: Evaluation, curves: bytes | None = None) -> bytes:
         made.section("Training", page.picture(curves, "png", "loss and PSNR by epoch"))
     rows = [[cost.name, f"{cost.ms:.1f}"] for cost in evaluation.costs]
     made.section(
-        "Cost", page.plain_table(["picture", "ms per frame"], rows), page.paragraph(_machine(evaluation))
+        "Cost", page.plain_table(["picture", "ms per frame"], rows), page.paragraph(_cost(evaluation))
     )
     names = report.grid(evaluation.tables).measures
     made.section("What the columns mean", page.definitions(names), page.paragraph(_method(evaluation)))
@@ -102,17 +104,24 @@ def _cards(evaluation: Evaluation) -> list[tuple[str, str, str]]:
             more = f"identity {before.cells[index].text}"
         label = " ".join(part for part in (grid.headings[index], table.case) if part)
         cards.append((label, line.cells[index].text, more))
-    cards += [
-        (f"ms, {cost.name}", f"{cost.ms:.1f}", "CPU") for cost in evaluation.costs if cost.name == "720p"
-    ]
+    cost = next(cost for cost in reversed(evaluation.costs) if cost.name.startswith("720p"))
+    cards.append((f"ms per frame, {cost.name}", f"{cost.ms:.1f}", evaluation.machine.processor))
     return cards
 
 
-def _gallery(made: Page, title: str, samples: list[Sample] | tuple[Sample, ...]) -> None:
+def _gallery(made: Page, title: str, samples: Sequence[Sample]) -> None:
     figures = [
         (report.strip(each), each.name, f"{each.gain:+.2f} dB".replace("-", MINUS)) for each in samples
     ]
     made.section(title, page.gallery(figures, list(samples[0].tiles)))
+
+
+def _cost(evaluation: Evaluation) -> str:
+    """Say what costs are of."""
+    applied = "Sizes are of whole pictures that go through the network"
+    if any("regions" in cost.name for cost in evaluation.costs):
+        applied += "; with so many regions a frame is restored as streamer does it"
+    return f"{applied}. {evaluation.machine.clock} on {_machine(evaluation)}."
 
 
 def _machine(evaluation: Evaluation) -> str:

@@ -103,7 +103,7 @@ def test_ssim_is_of_the_windows_around_what_is_hidden_too() -> None:
     degraded = original.clone()
     degraded[8:24, 8:24] = 128
     found = measured(original, degraded, {}, np.array([[8, 8, 24, 24]], np.int32)).row.measures[IDENTITY]
-    assert found["ssim_regions"] < 0.2
+    assert found["ssim_regions"] < 0.3  # its edges are in windows with what is not hidden
     share = (16 + 10) ** 2 / (64 * 80)  # windows reach five pixels beyond
     assert 1 - share < found["ssim"] < 1.0
     assert "ms_ssim" not in found  # too small for it

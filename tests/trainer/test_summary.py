@@ -104,7 +104,9 @@ def printed(tables: list[Table]) -> list[list[str]]:
 
 
 def test_the_table_has_the_identity_first_then_the_model() -> None:
-    lines = printed([Table("At full size", [hidden("gate", 20.0, 23.25, 1), hidden("yard", 22.0, 23.25, 0)])])
+    gate = [hidden("gate", 20.0, 23.25, 1, number) for number in range(2)]
+    yard = [hidden("yard", 22.0, 23.25, 0, number) for number in range(2)]
+    lines = printed([Table("At full size", gate + yard)])
     assert lines[0] == ["At", "full", "size"]
     rows = [line for line in lines if {"identity", "mine"} & set(line)]
     assert rows[0] == ["gate", "identity", "30.00", "0.5000", "20.00", "0.2500"]

@@ -16,7 +16,7 @@ _STYLE = """
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--back); color: var(--ink); line-height: 1.5;
   font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif; }
-main { max-width: 1180px; margin: 0 auto; padding: 32px 24px 64px; }
+main { max-width: 1240px; margin: 0 auto; padding: 32px 24px 64px; }
 h1 { font-size: 26px; margin: 0 0 4px; } h2 { font-size: 18px; margin: 0 0 12px; }
 p { margin: 0 0 12px; } .soft, figcaption, small { color: var(--soft); }
 section { background: var(--paper); border: 1px solid var(--line); border-radius: 10px; padding: 20px 24px;
@@ -28,11 +28,12 @@ section { background: var(--paper); border: 1px solid var(--line); border-radius
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th { font-weight: 600; color: var(--soft); font-size: 13px; text-align: right; vertical-align: bottom; }
-th, td { padding: 5px 10px; white-space: nowrap; } td { text-align: right; }
+th, td { padding: 5px 8px; white-space: nowrap; }
+td.section { white-space: normal; max-width: 150px; } td { text-align: right; }
 th.name, td.name { text-align: left; } tbody { border-top: 1px solid var(--line); }
 tbody.mean { border-top: 2px solid var(--ink); } tr.model td { font-weight: 600; background: var(--tint); }
-td small { display: block; font-weight: 400; font-size: 12px; }
-td.section small { font-size: 12px; } .good { color: var(--good); } .bad { color: var(--bad); }
+td small { display: block; font-weight: 400; font-size: 11px; }
+ .good { color: var(--good); } .bad { color: var(--bad); }
 .warning { border-left: 4px solid var(--bad); padding-left: 12px; }
 .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(480px, 1fr)); gap: 16px; }
 figure { margin: 0; } figcaption { font-size: 13px; display: flex; justify-content: space-between; gap: 8px; }
