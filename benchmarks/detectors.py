@@ -17,7 +17,6 @@ Cost is of the whole process in one thread, from the picture to the boxes: the m
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -34,6 +33,7 @@ from torchvision.models import get_model
 from torchvision.ops import box_iou
 
 from benchmarks.leak import SMALLEST
+from benchmarks.script import save, start
 from benchmarks.teacher import Pass, findings, group, read
 from streamer import detect
 from streamer.classes import STREET
@@ -41,7 +41,7 @@ from streamer.detect import Detector
 from streamer.detect.engines import FASTEST_FIRST
 from streamer.detect.zoo import TorchvisionDetector
 from streamer.detectors import DetectConfig
-from streamer.errors import ConfigError, StreamerError
+from streamer.errors import ConfigError
 from streamer.frame import Detections, Frame
 from streamer.pipeline import one_thread_each
 from trainer import strong
@@ -238,13 +238,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         texts = ["" if share is None else f"{100 * share:.1f}%" for share in shares]
         table.add_row(row["detector"], row["engine"], *texts, f"{row['cpu_ms']:.1f}")
     console.print(table)
-    if given.json is not None:
-        facts = {"command": " ".join(["python", *sys.argv]), "frames": count, "rows": rows}
-        given.json.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    save(given.json, {"frames": count, "rows": rows})
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except StreamerError as error:
-        sys.exit(str(error))
+    start(main)

@@ -16,7 +16,6 @@ least, grown by 15% a side) lies there. Cost is CPU time, of detection the media
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -32,12 +31,12 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.script import save, start
 from benchmarks.teacher import Pass, Seen, group, look, read
 from streamer.boxes import pad
 from streamer.config import CameraConfig, TrackConfig
 from streamer.detect.stage import stage as detect_stage
 from streamer.detectors import DetectConfig
-from streamer.errors import StreamerError
 from streamer.frame import Batch, Detected, Detections, Frame
 from streamer.hide import grown
 from streamer.track.stage import stage as track_stage
@@ -242,13 +241,8 @@ def main() -> None:
             f"{row['tracking_cpu_ms']:.2f}",
         )  # fmt: skip
     console.print(table)
-    if given.json is not None:
-        facts = {"command": " ".join(["python", *sys.argv]), "rows": rows}
-        given.json.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    save(given.json, {"rows": rows})
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except StreamerError as error:
-        sys.exit(str(error))
+    start(main)

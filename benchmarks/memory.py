@@ -1,6 +1,6 @@
 """Resident memory over 20,000 frames: it must be flat after warm-up.
 
-    python benchmarks/memory.py CLIP [--frames 20000] [--every 1000]
+    python -m benchmarks.memory CLIP [--frames 20000] [--every 1000]
 
 The clip is played over and over as one camera through the whole pipeline, both outputs encoded.
 """
@@ -8,14 +8,13 @@ The clip is played over and over as one camera through the whole pipeline, both 
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 from pathlib import Path
 
 import psutil
 
+from benchmarks.script import start
 from streamer.config import parse
-from streamer.errors import StreamerError
 from streamer.pipeline import Run
 
 
@@ -51,7 +50,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except StreamerError as error:
-        sys.exit(str(error))
+    start(main)

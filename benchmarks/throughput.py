@@ -1,6 +1,6 @@
 """Frames per second of the whole pipeline, beside what the machine could do at best and a plain loop.
 
-    python benchmarks/throughput.py CLIP [--device cpu|cuda] [--cameras 1,4,16] [--json FILE]
+    python -m benchmarks.throughput CLIP [--device cpu|cuda] [--cameras 1,4,16] [--json FILE]
 
 In one run, since machines are shared and noisy:
 
@@ -14,7 +14,6 @@ In one run, since machines are shared and noisy:
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import resource
@@ -36,14 +35,15 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from streamer import detect, hide, measure, nets, restore, source
+from benchmarks.script import save, start
+from streamer import detect, hide, measure, nets, source
 from streamer.boxes import pad
 from streamer.config import OutputConfig, parse
 from streamer.detect.stage import stage as detect_stage
 from streamer.device import resolve
-from streamer.errors import StreamerError
 from streamer.frame import Batch, Detected, End, Frame, Hidden, Restored, Result
-from streamer.pipeline import Run
+from streamer.pipeline import Run, load_restorers
+from streamer.restore.stage import stage as restore_stage
 from streamer.sink.log import LogSink
 from streamer.sink.video import VideoSink
 from streamer.track.stage import stage as track_stage
@@ -85,7 +85,7 @@ def stages_alone(clip: Path, settings: Mapping[str, Any], most: int, folder: Pat
     detector = detect.load(
         camera.detect, device, classes=camera.detect.classes, threshold=camera.detect.seeks_from
     )
-    restorer = None if camera.restore is None else restore.load(camera.restore, device)
+    chains = load_restorers(config, device)
     blurred = VideoSink(folder / "blurred.mp4", camera.output, audio=True)
     restored = VideoSink(folder / "restored.mp4", camera.output, audio=False)
     log = LogSink(folder)
@@ -104,7 +104,7 @@ def stages_alone(clip: Path, settings: Mapping[str, Any], most: int, folder: Pat
         with meter("hide"):
             hidden = of(Hidden, hide.stage([found], {"bench": camera.blur}))
         with meter("restore"):
-            mended = of(Restored, restore.stage([hidden], {"bench": restorer}))
+            mended = of(Restored, restore_stage([hidden], chains))
         with meter("measure"):
             results = of(Result, measure.stage([mended]))
         with meter("encode blurred"):
@@ -258,7 +258,6 @@ def main() -> None:
     loop = statistics.median(loops)
     facts = {
         "machine": machine(given.device),
-        "command": " ".join(["python", *sys.argv]),
         "clip": given.clip.name,
         "stages_cpu_ms": median,
         "limit_fps": limit,
@@ -290,12 +289,8 @@ def main() -> None:
         )
     table.add_row("reference loop", f"{loop:.1f}", f"{loop / limit:.2f}", "1.0")
     console.print(table, f"\npeak memory of all of this: {peak:.0f} MiB")
-    if given.json is not None:
-        given.json.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    save(given.json, facts)
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except StreamerError as error:
-        sys.exit(str(error))
+    start(main)

@@ -14,6 +14,7 @@ from streamer.config import load
 from streamer.device import resolve
 from streamer.errors import StreamerError, one_line
 from streamer.pipeline import load_detector, load_restorers
+from streamer.restore.stage import Link
 
 
 def check(path: Path, device: str | None = None) -> bool:
@@ -33,7 +34,7 @@ def check(path: Path, device: str | None = None) -> bool:
     cameras = config.cameras
     found = resolve(config.device)
     detector = load_detector(config, found)
-    load_restorers(config, found)
+    chains = load_restorers(config, found)
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in ("camera", "source", "picture", "frames", "audio", "classes", "restore", "output"):
         table.add_column(column, overflow="fold")
@@ -53,7 +54,7 @@ def check(path: Path, device: str | None = None) -> bool:
             "live" if stream.live else str(stream.frames or "?"),
             f"{stream.audio.codec} {stream.audio.sample_rate} Hz" if stream.audio else "none",
             "; ".join(f"{', '.join(d.classes)} from {d.threshold:g}" for d in camera.detect.detectors),
-            "off" if camera.restore is None else f"{camera.restore.model}, {camera.restore.mode}",
+            ", then ".join(_described(link) for link in chains[name]) or "off",
             "off" if camera.output is None else str(Path(camera.output.directory) / name),
         )
     console = Console(markup=False, highlight=False)
@@ -61,4 +62,13 @@ def check(path: Path, device: str | None = None) -> bool:
         console.width = 200
     console.print(table)
     console.print(f"device {found}, detector {detector.name} on {detector.engine}")
+    for restorer in dict.fromkeys(link.restorer for chain in chains.values() for link in chain):
+        console.print(f"restorer {restorer.name} on {restorer.engine.name}")
     return good
+
+
+def _described(link: Link) -> str:
+    """Say what a restorer is applied to, and when."""
+    applied = f"{link.restorer.name} ({'whole frames' if link.restorer.mode == 'frame' else 'regions'}"
+    applied += ", at night" if link.config.when == "night" else ""
+    return applied + (f", steady {link.config.steady:g})" if link.config.steady else ")")

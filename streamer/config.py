@@ -10,10 +10,11 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from streamer import polygon
+from streamer import polygon, restorers
 from streamer.classes import CLASSES, GROUPS
 from streamer.detectors import DetectConfig, one_or_several, override
 from streamer.errors import ConfigError
+from streamer.restorers import RestoreConfig, in_order
 from streamer.section import Section, as_tuple, kind, merge, mistake, suggest, validate
 from streamer.yaml_file import read, require_version, substitute
 
@@ -169,15 +170,6 @@ class ZonesConfig(Section):
     """Where given, what does not reach into one of them is neither hidden nor counted."""
 
 
-class RestoreConfig(Section):
-    """How a picture is computed from the blurred one."""
-
-    model: str = "bundled"
-    """``bundled``, which means ``bundled:deblur``, or the path of a model file that ``trainer`` wrote."""
-    mode: Literal["regions", "frame"] = "regions"
-    """``regions`` works on what is hidden alone, ``frame`` on the whole picture."""
-
-
 class OutputConfig(Section):
     """Where and how results are written."""
 
@@ -203,8 +195,8 @@ class Settings(Section):
     """One detector; an ``EnsembleConfig`` where the file has a list."""
     track: TrackConfig = TrackConfig()
     blur: BlurConfig = BlurConfig()
-    restore: Annotated[RestoreConfig | None, BeforeValidator(_off)] = RestoreConfig()
-    """None (``off`` in the file) where nothing is restored."""
+    restore: Annotated[tuple[RestoreConfig, ...], BeforeValidator(in_order)] = (RestoreConfig(),)
+    """One after the other; empty (``off`` in the file) where nothing is restored."""
     output: Annotated[OutputConfig | None, BeforeValidator(_off)] = OutputConfig()
     """None (``off`` in the file) where no files are written and results only go to the Python caller."""
 
@@ -333,6 +325,9 @@ def parse(
         merged[str(name)] = merge(defaults, camera)
         if "detect" in camera:
             merged[str(name)]["detect"] = override(defaults.get("detect", {}), camera["detect"], where)
+        if "restore" in camera:
+            said = defaults.get("restore", {})
+            merged[str(name)]["restore"] = restorers.override(said, camera["restore"], where)
     return validate(Config, {**{key: data[key] for key in own_keys if key in data}, "cameras": merged})
 
 

@@ -277,6 +277,8 @@ class Restored:
     hidden: Hidden
     restored: torch.Tensor | None
     """Computed from ``hidden.blurred`` alone: uint8 ``[H, W, 3]`` on the device; None when switched off."""
+    restorers: tuple[str, ...] = ()
+    """Names of the models that ran, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,6 +313,8 @@ class Result:
     audio: tuple[AudioPacket, ...] = field(default=())
     sighting: Sighting | None = None
     """For the log."""
+    restorers: tuple[str, ...] = ()
+    """Names of the models that made ``restored``, in order."""
 
     @property
     def time_s(self) -> float:

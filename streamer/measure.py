@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from streamer.boxes import Boxes, disjoint
 from streamer.frame import Batch, Dropped, Image, Metrics, Restored, Result
 
+STILL = 3
+"""Levels of 255 by which a still scene differs from one frame to the next at most, for being compressed."""
+
 
 def psnr(squared_error: int, samples: int) -> float | None:
     """Return the PSNR in dB of so many 8-bit samples with that sum of squared errors.
@@ -77,6 +80,31 @@ def _opencv_errors(
     return round(cv2.norm(original, other, cv2.NORM_L2SQR)), inside
 
 
+def flicker(
+    originals: Sequence[torch.Tensor], given: Sequence[torch.Tensor], restored: Sequence[torch.Tensor]
+) -> float | None:
+    """Return how much restored pictures flicker, relative to what they were made from.
+
+    That is the mean absolute change from each frame to the next, over all samples of the pixels at which the
+    original changes by at most ``STILL`` levels, divided by that of what was given.
+
+    Args:
+        originals: uint8 ``[H, W, 3]``, consecutive frames.
+        given: what was restored, the same shapes, on the same device.
+        restored: likewise.
+
+    Returns:
+        1 where they change alike; None where what was given does not change at all, or nothing is still.
+    """
+    changes = {"given": 0, "restored": 0}
+    for n in range(1, len(originals)):
+        still = ((originals[n].int() - originals[n - 1].int()).abs() <= STILL).all(dim=2)
+        for name, pictures in (("given", given), ("restored", restored)):
+            change = (pictures[n].int() - pictures[n - 1].int()).abs().sum(dim=2)
+            changes[name] += int(change[still].sum())
+    return changes["restored"] / changes["given"] if changes["given"] else None
+
+
 def measure(item: Restored) -> Result:
     """Measure a frame, bring its outputs to the host, and let go of the original."""
     frame, hidden = item.hidden.frame, item.hidden
@@ -105,6 +133,7 @@ def measure(item: Restored) -> Result:
         failure=hidden.failure,
         audio=frame.audio,
         sighting=hidden.sighting,
+        restorers=item.restorers,
     )
 
 

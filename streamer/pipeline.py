@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import platform
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
 from importlib import metadata
@@ -22,7 +22,7 @@ from streamer import cut, detect, hide, measure, note, render, restore, source
 from streamer.address import mask
 from streamer.camera import Camera, Done
 from streamer.channel import Channel, Guarded, Intake, Worker, ahead
-from streamer.config import Config, RestoreConfig
+from streamer.config import Config
 from streamer.detect.ensemble import Ensemble
 from streamer.detect.stage import stage as detect_stage
 from streamer.device import resolve
@@ -30,7 +30,9 @@ from streamer.errors import ConfigError, StageError, StreamerError
 from streamer.frame import Batch, Dropped, End, Frame, Marker, Result
 from streamer.record import Sought
 from streamer.recordings import Recordings, Tracks
-from streamer.restore import Restorer
+from streamer.restore.stage import Link
+from streamer.restore.stage import stage as restore_stage
+from streamer.restorers import RestoreConfig
 from streamer.sink import check_outputs, clear_outputs, write_summary
 from streamer.track.stage import stage as track_stage
 
@@ -51,7 +53,7 @@ def assemble(
     config: Config,
     device: torch.device,
     detector: Guarded[detect.Detector] | Recordings,
-    restorers: Mapping[str, Restorer | None],
+    restorers: Mapping[str, Sequence[Link]],
     waits: Callable[[str, int], None],
 ) -> Iterator[Iterator[Batch[Result | Dropped]]]:
     """Join the stages; leaving the context ends them.
@@ -61,7 +63,7 @@ def assemble(
         config: the run's.
         device: where pictures are from detection to measurement.
         detector: shared by all cameras; or what one has found before.
-        restorers: by camera.
+        restorers: by camera, one after the other.
         waits: told a camera and how many more (or fewer) of its frames wait for those after them.
 
     Yields:
@@ -88,7 +90,7 @@ def assemble(
         if device.type == "cpu":
             # a CPU has cores for two batches at a time; a GPU works on one after the other anyway
             hidden = stack.enter_context(ahead(hidden, AHEAD, "detect and hide"))
-        restored = _named("restore", restore.stage(hidden, restorers))
+        restored = _named("restore", restore_stage(hidden, restorers))
         yield _named("measure", measure.stage(restored))
 
 
@@ -378,17 +380,23 @@ def load_detector(config: Config, device: torch.device) -> detect.Detector:
     return loaded[0] if len(loaded) == 1 else Ensemble(loaded)
 
 
-def load_restorers(config: Config, device: torch.device) -> dict[str, Restorer | None]:
-    """Load each camera's restorer, each model once whoever uses it.
+def load_restorers(config: Config, device: torch.device) -> dict[str, tuple[Link, ...]]:
+    """Load each camera's restorers, each model once whoever uses it.
 
     Raises:
-        ModelError: one cannot be had.
+        ConfigError: one cannot be had.
     """
-    loaded: dict[RestoreConfig | None, Restorer | None] = {None: None}
-    for camera in config.cameras.values():
-        if camera.restore is not None and camera.restore not in loaded:
-            loaded[camera.restore] = restore.load(camera.restore, device)
-    return {name: loaded[camera.restore] for name, camera in config.cameras.items()}
+    loaded: dict[RestoreConfig, restore.Restorer] = {}
+
+    def link(settings: RestoreConfig) -> Link:
+        shared = settings.model_copy(
+            update={"when": "always", "steady": 0.0}
+        )  # when and how is the camera's own
+        if shared not in loaded:
+            loaded[shared] = restore.load(shared, device)
+        return Link(loaded[shared], settings)
+
+    return {name: tuple(link(each) for each in camera.restore) for name, camera in config.cameras.items()}
 
 
 def _versions() -> dict[str, str | None]:

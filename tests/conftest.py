@@ -1,4 +1,4 @@
-"""What all tests share: the folder of real data, and the proof that no thread is left behind."""
+"""What tests share: the folder of real data, one to work in, a stand-in, the proof that no thread is left."""
 
 import os
 import threading
@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
+
+from tests.standin import StandIn
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -32,6 +35,30 @@ def no_thread_is_left() -> Iterator[None]:
     assert not left, f"threads left running: {[thread.name for thread in left]}"
 
 
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to work in."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def detector(monkeypatch: pytest.MonkeyPatch) -> StandIn:
+    """A stand-in in the place of every detector."""
+    chosen = StandIn()
+    monkeypatch.setattr("streamer.detect.load", lambda *_, **__: chosen)
+    return chosen
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """As in a run: torch's threads wait for each other by spinning, for long where a core is busy."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def _is_ours(thread: threading.Thread) -> bool:
     # what is guarded runs in a daemon, which a test that lets it hang has to release
     return not thread.daemon or thread.name.endswith(", guarded")
@@ -42,8 +69,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     marked = [item for item in items if item.get_closest_marker("gpu")]
     if not marked:
         return
-    import torch
-
     if not torch.cuda.is_available():
         for item in marked:
             item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from typer import Typer
 
 from streamer import detect
 from streamer.frame import Detections
@@ -98,10 +99,15 @@ class Outcome:
 
 
 def command(*arguments: str | Path) -> Outcome:
-    """Run the command line in this process, and put the logging back to what it was."""
-    from typer.testing import CliRunner
-
+    """Run ``streamer`` in this process."""
     from streamer.cli import app
+
+    return invoke(app, *arguments)
+
+
+def invoke(app: Typer, *arguments: str | Path) -> Outcome:
+    """Run a command line in this process, and put the logging back to what it was."""
+    from typer.testing import CliRunner
 
     loggers = [logging.getLogger(package) for package in ("streamer", "trainer")]
     before = [(logger.handlers, logger.level, logger.propagate) for logger in loggers]

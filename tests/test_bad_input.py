@@ -22,7 +22,7 @@ import streamer
 from streamer import modelfile, nets
 from streamer.errors import StreamerError
 from tests import footage
-from tests.standin import Outcome, StandIn, command, rows, summary
+from tests.standin import Outcome, command, rows, summary
 
 USAGE, FAILED = 2, 1
 
@@ -30,18 +30,10 @@ OUTPUTS = ("blurred.mp4", "restored.mp4", "frames.csv", "detections.jsonl", "sum
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def here(here: Path) -> Path:
     """An empty folder to work in, with a good clip."""
-    monkeypatch.chdir(tmp_path)
     footage.write_clip(Path("yard.mp4"), 8)
-    return tmp_path
-
-
-@pytest.fixture
-def detector(monkeypatch: pytest.MonkeyPatch) -> StandIn:
-    chosen = StandIn()
-    monkeypatch.setattr("streamer.detect.load", lambda *_, **__: chosen)
-    return chosen
+    return here
 
 
 def write_config(text: str = "", cameras: str = "cameras: {yard: {source: yard.mp4}}") -> Path:

@@ -19,21 +19,9 @@ from streamer.sink.log import COLUMNS
 from tests import footage
 from tests.standin import StandIn, box_of, command, rows, summary
 
+pytestmark = pytest.mark.usefixtures("here")
+
 Image = footage.Image
-
-
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder to work in."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
-def detector(monkeypatch: pytest.MonkeyPatch) -> StandIn:
-    chosen = StandIn()
-    monkeypatch.setattr("streamer.detect.load", lambda *_, **__: chosen)
-    return chosen
 
 
 def write_config(cameras: str, text: str = "") -> Path:
@@ -341,13 +329,14 @@ def test_check_tells_what_would_run_and_writes_nothing() -> None:
     outcome = command("check", path)
     assert outcome.code == 0
     assert re.search(
-        r"^odd +odd\.mp4 +97x75 at 25 fps +12 +aac 16000 Hz +car from 0\.4 +bundled, regions +out/odd$",
+        r"^odd +odd\.mp4 +97x75 at 25 fps +12 +aac 16000 Hz +car from 0\.4 +deblur \(regions\) +out/odd$",
         outcome.out.replace(" \n", "\n").replace("  \n", "\n"), re.MULTILINE,
     )  # fmt: skip
     assert re.search(
         r"^uneven +uneven\.mkv +64x48 .* none +person, bicycle,.* off +out/uneven", outcome.out, re.MULTILINE
     )
     assert "device cpu, detector stand-in on none" in outcome.out
+    assert re.search(r"^restorer deblur on (openvino|torch|onnxruntime) ", outcome.out, re.MULTILINE)
     assert not Path("out").exists()
 
 

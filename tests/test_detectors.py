@@ -17,22 +17,21 @@ CAR = (slice(64, 112), slice(16, 64))
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def here(here: Path) -> Path:
     """An empty folder to work in, with a clip and detectors."""
-    monkeypatch.chdir(tmp_path)
     picture = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     picture[CAR] = np.random.default_rng(1).choice([0, 30], (48, 48, 1))
     picture[48:52, 88:92] = 255  # what the stand-in for CenterFace takes for the middle of a face
-    footage.write_clip(tmp_path / "yard.mp4", [picture] * 6)
-    onnx_file.centerface(tmp_path / "faces.onnx", 20.0)
+    footage.write_clip(here / "yard.mp4", [picture] * 6)
+    onnx_file.centerface(here / "faces.onnx", 20.0)
     # a car at the place of the one above: YOLOX with --decode_in_inference, of a picture of 96x64
     output = np.zeros((1, 126, 85), np.float32)
     rows, columns = np.mgrid[:8, :12].reshape(2, -1)
     output[0, :96, 0], output[0, :96, 1] = columns * 8.0, rows * 8.0
     output[0, 50, :5] = (20, 44, 24, 24, 0.9)
     output[0, 50, 5 + COCO.index("car")] = 1.0
-    onnx_file.constant(tmp_path / "cars.onnx", output, (1, 3, 64, 96))
-    return tmp_path
+    onnx_file.constant(here / "cars.onnx", output, (1, 3, 64, 96))
+    return here
 
 
 def run(detect: str) -> list[dict[str, object]]:

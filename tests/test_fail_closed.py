@@ -40,11 +40,10 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def here(here: Path, clip: Path) -> Path:
     """An empty folder to work in, with a clip."""
-    monkeypatch.chdir(tmp_path)
     Path("yard.mkv").symlink_to(clip)
-    return tmp_path
+    return here
 
 
 @pytest.fixture
@@ -116,6 +115,25 @@ def run(on_failure: str, **changes: Any) -> list[Result]:
     for result in results:
         assert_hidden(result)
     return results
+
+
+def assert_ends(stage: str, on_failure: str) -> None:
+    """A run ends because a stage hung for the second time, with whole files of what was written by then."""
+    results = []
+    with (
+        streamer.open(settings(on_failure, track={"lookahead": 0.0})) as opened,
+        pytest.raises(StageError, match="for the second time"),
+    ):
+        for result in opened:
+            results.append(result)
+            assert_hidden(result)
+    facts = summary(Path("out/yard"))
+    assert (
+        facts["run_error"] == f"{stage}: no answer within 1.5 s, for the second time (detect.timeout is 1.5)"
+    )
+    assert 0 < len(results) == facts["frames_written"] == len(rows(Path("out/yard")))
+    assert len(footage.read_clip("out/yard/blurred.mp4").images) == len(results)
+    assert facts["frames_read"] == len(results) + sum(facts["frames_dropped"].values())
 
 
 ALL = {**RETURNS, **{name: raising(error) for name, error in RAISES.items()}}
@@ -201,21 +219,7 @@ def test_a_second_hang_ends_the_run_with_files_that_play(
     on_failure: str, released: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install(monkeypatch, hanging(released), lambda call: call in (2, 5))
-    results = []
-    with (
-        streamer.open(settings(on_failure, track={"lookahead": 0.0})) as opened,
-        pytest.raises(StageError, match="for the second time"),
-    ):
-        for result in opened:
-            results.append(result)
-            assert_hidden(result)
-    facts = summary(Path("out/yard"))
-    assert facts["run_error"] == (
-        "detect: no answer within 1.5 s, for the second time (detect.timeout is 1.5)"
-    )
-    assert len(results) == facts["frames_written"] == len(rows(Path("out/yard")))
-    assert len(footage.read_clip("out/yard/blurred.mp4").images) == len(results)
-    assert facts["frames_read"] == len(results) + sum(facts["frames_dropped"].values())
+    assert_ends("detect", on_failure)
 
 
 @pytest.mark.parametrize("on_failure", ["hide", "drop"])
@@ -279,19 +283,7 @@ def test_a_second_hang_of_the_hider_ends_the_run_with_files_that_play(
     on_failure: str, released: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hanging_hider(monkeypatch, released, lambda call: call in (4, 8))
-    results = []
-    with (
-        streamer.open(settings(on_failure, track={"lookahead": 0.0})) as opened,
-        pytest.raises(StageError, match="for the second time"),
-    ):
-        for result in opened:
-            results.append(result)
-            assert_hidden(result)
-    facts = summary(Path("out/yard"))
-    assert facts["run_error"] == "hide: no answer within 1.5 s, for the second time (detect.timeout is 1.5)"
-    assert 0 < len(results) == facts["frames_written"] == len(rows(Path("out/yard")))
-    assert len(footage.read_clip("out/yard/blurred.mp4").images) == len(results)
-    assert facts["frames_read"] == len(results) + sum(facts["frames_dropped"].values())
+    assert_ends("hide", on_failure)
 
 
 def test_what_is_restored_of_a_frame_that_failed_shows_nothing_either(

@@ -17,23 +17,17 @@ from streamer.pipeline import Run
 from tests import footage
 from tests.standin import StandIn, command, rows, summary
 
+pytestmark = pytest.mark.usefixtures("detector")
+
 FRAMES = 20
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def here(here: Path) -> Path:
     """An empty folder to work in, with a clip for each of two cameras."""
-    monkeypatch.chdir(tmp_path)
     for name in ("gate", "yard"):
         footage.write_clip(Path(f"{name}.mp4"), FRAMES)
-    return tmp_path
-
-
-@pytest.fixture(autouse=True)
-def detector(monkeypatch: pytest.MonkeyPatch) -> StandIn:
-    chosen = StandIn()
-    monkeypatch.setattr("streamer.detect.load", lambda *_, **__: chosen)
-    return chosen
+    return here
 
 
 def settings(**changes: Any) -> dict[str, Any]:
@@ -101,7 +95,7 @@ def test_a_fault_in_what_belongs_to_one_camera_ends_that_camera_alone(
 OF_ALL_CAMERAS = (
     ("streamer.detect.stage:all_or_each", "detect"),
     ("streamer.hide:all_or_each", "hide"),
-    ("streamer.restore:_restored", "restore"),
+    ("streamer.restore.stage:_restore", "restore"),
     ("streamer.measure:psnr", "measure"),
 )
 

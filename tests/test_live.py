@@ -23,26 +23,12 @@ from streamer.pipeline import Run
 from tests import footage, rtsp
 from tests.standin import StandIn, command, rows, summary
 
-pytestmark = pytest.mark.rtsp
+pytestmark = [pytest.mark.rtsp, pytest.mark.usefixtures("here", "detector")]
 
 ROOT = Path(__file__).resolve().parents[1]
 
 PATIENCE = 60.0
 """Seconds without the awaited progress after which a test fails."""
-
-
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder to work in."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture(autouse=True)
-def detector(monkeypatch: pytest.MonkeyPatch) -> StandIn:
-    chosen = StandIn()
-    monkeypatch.setattr("streamer.detect.load", lambda *_, **__: chosen)
-    return chosen
 
 
 @pytest.fixture

@@ -18,23 +18,11 @@ from tests import footage
 from tests.footage import Image
 from tests.standin import StandIn, box_of, command, rows, summary
 
+pytestmark = pytest.mark.usefixtures("here", "detector")
+
 FRAMES = 14
 SETTINGS: dict[str, Any] = {"version": 1, "device": "cpu", "restore": "off", "blur": {"quantise": 1}}
 Line = dict[str, Any]
-
-
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder to work in."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture(autouse=True)
-def detector(monkeypatch: pytest.MonkeyPatch) -> StandIn:
-    chosen = StandIn()
-    monkeypatch.setattr("streamer.detect.load", lambda *_, **__: chosen)
-    return chosen
 
 
 def forbid_detecting(monkeypatch: pytest.MonkeyPatch) -> None:

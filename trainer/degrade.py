@@ -65,7 +65,7 @@ def pairs(
             factor = float(random.uniform(form.strengths[0], form.strengths[1]))
             varied = blur.model_copy(update={"strength": blur.strength * factor})
             moved = _jitter(exact, form.jitter, random)
-            moved = np.concatenate([moved, _anywhere(form.elsewhere, image.shape[1], image.shape[0], random)])
+            moved = np.concatenate([moved, anywhere(form.elsewhere, image.shape[1], image.shape[0], random)])
             yield from _pairs(image, hide(image, moved, varied, random=random), form)
 
 
@@ -107,11 +107,12 @@ def _jitter(boxes: NDArray[np.float32], jitter: float, random: np.random.Generat
     return (boxes + sides * random.uniform(-jitter, jitter, boxes.shape)).astype(np.float32)
 
 
-def _anywhere(count: int, width: int, height: int, random: np.random.Generator) -> NDArray[np.float32]:
+def anywhere(count: int, width: int, height: int, random: np.random.Generator) -> NDArray[np.float32]:
     """Return boxes of 5% to 50% of a frame's height, any shape that objects have, and any place."""
     tall = height * np.exp(random.uniform(np.log(0.05), np.log(0.5), count))
     wide = tall * np.exp(random.uniform(-0.7, 0.9, count))
-    left, top = random.uniform(0, width - wide), random.uniform(0, height - tall)
+    # one that is wider than the frame reaches off it on both sides
+    left, top = (width - wide) * random.random(count), (height - tall) * random.random(count)
     return np.stack([left, top, left + wide, top + tall], axis=1).astype(np.float32)
 
 

@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader, Sampler
 from streamer import nets
 from streamer.errors import SinkError, StreamerError
 from streamer.nets import Network
+from streamer.nets.network import grey
 from trainer import adversary, backbone, losses
 from trainer.augment import augment
 from trainer.config import HIDING, TrainConfig
@@ -57,6 +58,7 @@ class Fitting(lightning.LightningModule):
         # pairs that are made as they are asked for were augmented before they were degraded
         kinds = self._config.fit.augment if self._config.task in HIDING else ()
         degraded, clean, hidden = augment(batch, kinds, seed)
+        clean = self._goal(clean)
         torch.manual_seed(seed)  # for dropout: a resumed run drops the same
         restored, weight = self.network(degraded), self._weight(hidden)
         loss = self._loss(restored, clean, weight)
@@ -90,6 +92,7 @@ class Fitting(lightning.LightningModule):
     def sums(self, restored: Tensor, batch: Batch) -> Tensor:
         """Return what ``means`` takes the means of, summed over a batch: float32 ``[5]``."""
         _, clean, hidden = batch
+        clean = self._goal(clean)
         some = hidden.sum(dim=(1, 2, 3)) > 0  # elsewhere the identity is perfect and has no finite PSNR
         loss = self._loss(restored, clean, self._weight(hidden)) * len(clean)
         everywhere = psnr(restored, clean, torch.ones_like(hidden))[some]
@@ -119,6 +122,10 @@ class Fitting(lightning.LightningModule):
         optimizer.step()
         if schedules := cast(list[LambdaLR] | None, self.lr_schedulers()):
             schedules[which].step()
+
+    def _goal(self, clean: Tensor) -> Tensor:
+        """What is to come out: of a network without colour, the brightness of what is clean."""
+        return grey(clean).expand_as(clean) if self.network.grey else clean
 
     def _weight(self, hidden: Tensor) -> Tensor:
         """What counts: all of a whole frame, as the reference has it; of a region what is pasted back."""

@@ -19,7 +19,7 @@ import trainer.detector.config
 from streamer import modelfile, nets
 from streamer.errors import ConfigError
 from streamer.nets import Network
-from streamer.restore import precision
+from streamer.restore.engines import precision
 
 SIDE = 960
 """Least side in pixels of the pictures that are counted and timed: a square of a 720p frame's area."""
@@ -121,8 +121,8 @@ def table(choices: Sequence[Choice], costs: Sequence[Cost], device: torch.device
     arithmetic = str(precision(device)).removeprefix("torch.")
     where = "CPU time of one thread" if device.type == "cpu" else torch.cuda.get_device_name(device)
     made.caption = (
-        f"MB: weights in 16 bits. MAC: multiply-adds, ms/MP: time for a million pixels, {where}, {arithmetic}; "
-        f"of pictures of {SIDE}x{SIDE}"
+        f"MB: weights in 16 bits. Of pictures of {SIDE}x{SIDE}, MAC: multiply-adds, ms/MP: a million pixels"
+        f" in {where}, {arithmetic}"
     )
     made.caption_justify = "left"
     return made

@@ -20,4 +20,7 @@ def degradation(config: TrainConfig) -> Degrade:
 
 
 def _noisy(clean: Tensor, random: np.random.Generator, *, config: TrainConfig) -> Tensor:
-    return noise.add(clean, config.noise, random)
+    if not config.network.options.get("grey", False):
+        return noise.add(clean, config.noise, random)
+    bare = colour.without(clean, random)  # for a network without colour the noise has none either
+    return noise.add(bare, config.noise, random)[:1].expand_as(bare)

@@ -6,26 +6,20 @@ each works in the thread that calls it, as the other cores have stages of their 
 
 from __future__ import annotations
 
-import functools
-import importlib.util
-import logging
-import sys
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 import torch
 
 from streamer.detect.export import INPUT, export
-from streamer.errors import ConfigError, ModelError
+from streamer.engine import choice
+from streamer.engine.choice import checked
+from streamer.engine.runtime import compile_openvino, one_thread, openvino
 from streamer.nets.fcos import Fcos
-
-logger = logging.getLogger(__name__)
 
 FASTEST_FIRST = ("openvino", "onnxruntime", "torch")
 """On a CPU: 9.3, 11.5 and 35.9 ms for a picture of 256x448 (an AMD EPYC, one thread)."""
-
-PACKAGES = {"openvino": "'cctv-streamer[openvino]'", "onnxruntime": "onnxruntime"}
-"""What pip is told to install."""
 
 TOLERANCE = 0.005
 """How far an engine's outputs may be from torch's: a logit by as much, which is at most 0.00125 of a score,
@@ -83,8 +77,6 @@ class OnnxRuntimeHeads:
     def __init__(self, model: bytes) -> None:
         import onnxruntime
 
-        from streamer.detect.onnx import one_thread
-
         self.name = f"onnxruntime {onnxruntime.__version__} (CPU, 1 thread)"
         self._session = onnxruntime.InferenceSession(model, one_thread(), providers=["CPUExecutionProvider"])
 
@@ -104,17 +96,11 @@ class OpenVinoHeads:
     batch_size = 1
 
     def __init__(self, model: bytes) -> None:
-        core, version = _openvino()
+        core, version = openvino()
         self.name = f"openvino {version} (CPU, 1 thread)"
         graph = core.read_model(model)
         graph.reshape({INPUT: [1, *graph.input(INPUT).partial_shape[1:]]})
-        settings: dict[str, Any] = {
-            "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_NUM_THREADS": 1,
-            "ENABLE_CPU_PINNING": False,  # two runs would share the one core that both are pinned to
-            "INFERENCE_PRECISION_HINT": "f32",
-        }
-        self.compiled = core.compile_model(graph, "CPU", settings)
+        self.compiled = compile_openvino(graph, "f32")
         self._request = self.compiled.create_infer_request()
 
     def __call__(self, pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -126,95 +112,31 @@ class OpenVinoHeads:
         return logits, distances
 
 
-@functools.cache
-def _openvino() -> tuple[Any, str]:
-    """Return OpenVINO's core, for as long as the process lives, and its version.
-
-    Its CPU plugin gives the thread that loads it another stack for signals, and frees that in whichever
-    thread lets go of it last: the next signal to the first, such as Ctrl-C, would then crash the process.
-    """
-    # importing it sends its makers a message, from a thread; without this part of it it does not
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # Python's way to say so
-    import openvino
-
-    return openvino.Core(), openvino.__version__.partition("-")[0]
-
-
 def choose(network: Fcos, engine: str, device: torch.device) -> Heads:
-    """Make the engine that a configuration asks for; which one it is, and why, is logged.
+    """Make the engine that ``detect.engine`` asks for; see ``streamer.engine.choice.choose``.
 
     Args:
         network: in evaluation mode and on the CPU.
-        engine: ``auto``, which takes the fastest that is installed and agrees with torch, or one of
-            ``FASTEST_FIRST``.
+        engine: ``auto``, or one of ``FASTEST_FIRST``.
         device: of the run.
 
     Raises:
         ConfigError: an engine is asked for that is not installed.
         ModelError: an engine is asked for that cannot run the network or does not agree with torch.
     """
-    if engine == "auto" and device.type != "cpu":
-        return _say(TorchHeads(network, device), f"the one that works on {device}")
-    if engine == "torch":
-        return _say(TorchHeads(network, device), "as detect.engine says")
-    if engine != "auto":
-        if not _installed(engine):
-            raise ConfigError(
-                f"detect.engine: {engine} is not installed: pip install {PACKAGES[engine]}, or set it to auto"
-            )
-        if device.type != "cpu":
-            logger.warning(
-                "detection does not use %s: detect.engine is %s, which runs on the CPU, and every picture "
-                "comes down for it; `engine: auto` would use the GPU", device, engine,
-            )  # fmt: skip
-        try:
-            return _say(_checked(engine, network), "as detect.engine says")
-        except _UnusableError as error:
-            raise ModelError(f"detect.engine: {error}; set it to auto") from None
-    passed_over = []
-    for candidate in FASTEST_FIRST[:-1]:
-        if not _installed(candidate):
-            passed_over.append(f"{candidate} is not: pip install {PACKAGES[candidate]}")
-            continue
-        try:
-            heads = _checked(candidate, network)
-        except _UnusableError as error:
-            logger.warning("detect.engine: %s; taking the next one", error)
-            continue
-        return _say(heads, "; ".join(["the fastest that is installed", *passed_over]))
-    return _say(TorchHeads(network, device), "no faster one can be used")
 
+    def fault(heads: Heads) -> str | None:
+        apart = disagreement(heads, network)
+        if apart <= TOLERANCE:  # NaN is not
+            return None
+        return f"is {apart:.2g} away from torch on a fixed picture ({TOLERANCE:g} is allowed)"
 
-class _UnusableError(Exception):
-    """An engine cannot run a network, or gets other results than torch."""
-
-
-def _installed(engine: str) -> bool:
-    return importlib.util.find_spec(engine) is not None
-
-
-def _say(heads: Heads, why: str) -> Heads:
-    logger.info("detection runs on %s: %s", heads.name, why)
-    return heads
-
-
-def _checked(engine: str, network: Fcos) -> Heads:
-    """Make an engine and compare it with torch on fixed pictures.
-
-    Raises:
-        _UnusableError: it is no good.
-    """
-    try:
-        made: Heads = (OpenVinoHeads if engine == "openvino" else OnnxRuntimeHeads)(export(network))
-        apart = disagreement(made, network)
-    except Exception as error:  # a broken installation and each engine raise whatever they like
-        reason = " ".join(str(error).split())[:200]
-        raise _UnusableError(f"{engine} cannot run this network ({type(error).__name__}: {reason})") from None
-    if not apart <= TOLERANCE:  # NaN is not either
-        raise _UnusableError(
-            f"{made.name} is {apart:.2g} away from torch on a fixed picture ({TOLERANCE:g} is allowed)"
-        )
-    return made
+    makers: dict[str, Callable[[], Heads]] = {
+        "torch": lambda: TorchHeads(network, device),
+        "onnxruntime": lambda: checked("onnxruntime", lambda: OnnxRuntimeHeads(export(network)), fault),
+        "openvino": lambda: checked("openvino", lambda: OpenVinoHeads(export(network)), fault),
+    }
+    return choice.choose("detection", "detect.engine", engine, device, makers, FASTEST_FIRST)
 
 
 def disagreement(heads: Heads, network: Fcos) -> float:

@@ -15,12 +15,10 @@ from streamer.detect.centerface import Centerface
 from streamer.detect.session import Session
 from streamer.detect.ssd import Ssd
 from streamer.detect.yolox import Yolox
+from streamer.engine.runtime import one_thread
 from streamer.errors import ModelError
 
 logger = logging.getLogger(__name__)
-
-ERRORS_ONLY = 3
-"""ONNX Runtime's log severity."""
 
 
 def load(path: Path, device: torch.device, *, classes: Sequence[str], threshold: float) -> Detector:
@@ -59,19 +57,6 @@ def load(path: Path, device: torch.device, *, classes: Sequence[str], threshold:
 def _channels(session: Session) -> tuple[Any, ...]:
     """Return the second size of every output."""
     return tuple(output.shape[1] if len(output.shape) == 4 else None for output in session.get_outputs())
-
-
-def one_thread() -> Any:
-    """Return a session's options: it works in the thread that calls it, and says what went wrong only."""
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = ERRORS_ONLY
-    # Threads of its own take more than they give where every core has other stages to run: on two cores a
-    # second one turned 8.0 CPU ms of YOLOX-nano into 11.3, and a 720p frame of wall time from 8.0 into 7.6.
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.add_session_config_entry("session.inter_op.allow_spinning", "0")
-    return options
 
 
 def _open(path: Path, device: torch.device) -> Any:

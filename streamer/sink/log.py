@@ -23,6 +23,7 @@ COLUMNS = (
     "psnr_blurred_roi_db",
     "psnr_restored_roi_db",
     "latency_ms",
+    "restorers",
 )
 """Of ``frames.csv``; later ones are only ever appended."""
 
@@ -69,7 +70,9 @@ class LogSink:
         counted = result.detections.keep(result.detections.count(threshold))
         objects = len(counted) if counted.looked else ""  # nobody looked, so that nobody knows
         decibels = ("" if value is None else f"{value:.3f}" for value in astuple(result.metrics))
-        _write(self._frames, f"{result.index},{time_s},{objects},{','.join(decibels)},{latency_ms:.1f}")
+        restorers = "+".join(result.restorers)
+        row = (f"{result.index}", time_s, f"{objects}", *decibels, f"{latency_ms:.1f}", restorers)
+        _write(self._frames, ",".join(row))
         size = result.stream.width, result.stream.height
         news = size if size != self._size else None
         _write(self._detections, record.compose(result, threshold, news, self._sought))

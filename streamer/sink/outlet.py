@@ -62,7 +62,7 @@ class Outlet:
         videos: list[tuple[VideoSink, Callable[[Result], Image | None]]] = [
             (VideoSink(folder / "blurred.mp4", config.output, audio=True), lambda result: result.blurred)
         ]
-        if config.restore is not None:
+        if config.restore:
             sink = VideoSink(folder / "restored.mp4", config.output, audio=config.output.restored_audio)
             videos.append((sink, lambda result: result.restored))
         last = Countdown(len(videos), self._close)

@@ -9,6 +9,7 @@ from streamer.classes import STREET
 from streamer.config import BlurConfig, CameraConfig, Config, ZonesConfig, into, load, parse
 from streamer.detectors import HIDE_THRESHOLD
 from streamer.errors import ConfigError
+from streamer.restorers import RestoreConfig
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 MINIMAL: Mapping[str, Any] = {"version": 1, "cameras": {"gate": {"source": "gate.mp4"}}}
@@ -30,8 +31,9 @@ def test_the_commented_example_says_what_the_defaults_are() -> None:
     assert config.cameras["yard"] == CameraConfig(source="footage/yard.mp4")
     assert config.device == Config.model_fields["device"].default
     given = yaml.safe_load((CONFIGS / "cam.yaml").read_text())
-    for section in ("detect", "track", "blur", "restore", "output"):
+    for section in ("detect", "track", "blur", "output"):
         assert set(given[section]) == set(type(getattr(config.cameras["yard"], section)).model_fields)
+    assert set(given["restore"]) == set(RestoreConfig.model_fields)
     assert set(given["cameras"]["gate"]["zones"]) == set(ZonesConfig.model_fields)
     assert set(given["cameras"]["yard"]) | set(given["cameras"]["gate"]) == {
         "source", "fps", "transport", "timeout", "detect", "blur", "zones",
@@ -44,8 +46,7 @@ def test_the_reference_is_set_as_published() -> None:
         "fasterrcnn_resnet50_fpn", ("car",), 0.7,
     )  # fmt: skip
     assert camera.blur.kernel == 51
-    assert camera.restore is not None
-    assert camera.restore.mode == "frame"
+    assert [each.mode for each in camera.restore] == ["frame"]
 
 
 def test_a_camera_overrides_single_keys_of_the_defaults() -> None:
@@ -62,10 +63,9 @@ def test_a_camera_overrides_single_keys_of_the_defaults() -> None:
     )
     gate, yard = config.cameras["gate"], config.cameras["yard"]
     assert (gate.detect.threshold, gate.detect.classes) == (0.9, ("car",))
-    assert gate.restore is not None
-    assert gate.restore.mode == "frame"
+    assert [each.mode for each in gate.restore] == ["frame"]
     assert yard.detect.threshold == 0.5
-    assert yard.restore is None
+    assert yard.restore == ()
     assert yard.output is None
 
 
@@ -138,7 +138,7 @@ def test_groups_of_classes_are_resolved_once() -> None:
 def test_off_is_understood_as_yaml_reads_it(tmp_path: Path) -> None:
     text = "version: 1\ncameras:\n  gate: {source: gate.mp4}\nrestore: off\noutput: 'off'\n"
     camera = load(written(tmp_path, text)).cameras["gate"]
-    assert camera.restore is None
+    assert camera.restore == ()
     assert camera.output is None
 
 

@@ -1,4 +1,3 @@
-import cv2
 import numpy as np
 import pytest
 import torch
@@ -8,20 +7,9 @@ from numpy.typing import NDArray
 
 from streamer.config import BlurConfig, MaskConfig
 from streamer.fill import fill_opencv, fill_torch, noise, spread
-from streamer.frame import Image
+from tests.values import street
 
 METHODS = ["gaussian", "pixelate", "solid"]
-
-
-def street(height: int = 240, width: int = 320) -> Image:
-    """Smooth shapes with hard edges, as pictures have."""
-    rng = np.random.default_rng(1)
-    image = np.full((height, width, 3), 90, np.uint8)
-    for _ in range(60):
-        x, y = int(rng.integers(width)), int(rng.integers(height))
-        colour = tuple(int(c) for c in rng.integers(0, 256, 3))
-        cv2.rectangle(image, (x, y), (x + int(rng.integers(5, 60)), y + int(rng.integers(5, 40))), colour, -1)
-    return image
 
 
 @settings(deadline=None, max_examples=80)

@@ -15,22 +15,11 @@ from streamer.channel import Guarded
 from streamer.config import BlurConfig, ZonesConfig
 from streamer.frame import Dropped, End, Hidden, Image
 from streamer.stencil import SOFT, Stencil
-from tests.values import detected, frame
+from tests.values import detected, frame, street
 
 
 def noise(height: int, width: int, seed: int = 0) -> torch.Tensor:
     return torch.from_numpy(np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8))
-
-
-def street(height: int = 240, width: int = 320) -> torch.Tensor:
-    """Smooth shapes with hard edges, as pictures have."""
-    rng = np.random.default_rng(1)
-    image = np.full((height, width, 3), 90, np.uint8)
-    for _ in range(60):
-        x, y = int(rng.integers(width)), int(rng.integers(height))
-        colour = tuple(int(c) for c in rng.integers(0, 256, 3))
-        cv2.rectangle(image, (x, y), (x + int(rng.integers(5, 60)), y + int(rng.integers(5, 40))), colour, -1)
-    return torch.from_numpy(image)
 
 
 def boxes(*rows: tuple[float, float, float, float]) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
@@ -70,7 +59,7 @@ def test_inside_the_padded_box_nothing_of_fine_detail_is_left(edge: str) -> None
 
 
 def test_a_fixed_kernel_is_exactly_opencvs_gaussian_blur_of_the_box() -> None:
-    image = street()
+    image = torch.from_numpy(street())
     settings = BlurConfig(kernel=51, quantise=1, scale=1.0, margin=0.0, edge="hard")
     hidden, _, _ = hide.hide(image, boxes((60, 40, 200, 160)), settings)
     expected = cv2.GaussianBlur(image.numpy()[40:160, 60:200], (51, 51), 0)
@@ -145,7 +134,7 @@ def test_the_original_is_not_touched() -> None:
 @pytest.mark.parametrize("shape", ["box", "ellipse"])
 @pytest.mark.parametrize("method", ["gaussian", "pixelate", "solid"])
 def test_cuda_hides_as_the_cpu_does(method: str, shape: str) -> None:
-    image = street()
+    image = torch.from_numpy(street())
     how = BlurConfig.model_validate({"method": method, "shape": shape})
     found = boxes((60, 40, 200, 160), (150, 100, 300, 230))
     on_cpu, regions, mask = hide.hide(image, found, how, random=np.random.default_rng(0))
@@ -301,7 +290,7 @@ def test_each_class_is_hidden_in_its_own_way_and_what_hides_most_wins() -> None:
 
 
 def test_dither_is_drawn_anew_for_every_frame_and_again_from_a_seed() -> None:
-    image, found = street(), boxes((60, 40, 200, 160))
+    image, found = torch.from_numpy(street()), boxes((60, 40, 200, 160))
     one, other = (hide.hide(image, found, BlurConfig()).picture for _ in range(2))
     assert not torch.equal(one, other)
     same = [hide.hide(image, found, BlurConfig(), random=np.random.default_rng(5)).picture for _ in range(2)]
@@ -312,7 +301,7 @@ def test_dither_is_drawn_anew_for_every_frame_and_again_from_a_seed() -> None:
 
 
 def test_the_stages_dither_differs_between_frames_and_between_runs() -> None:
-    items = [detected(street().numpy(), (60, 40, 200, 160)) for _ in range(2)]
+    items = [detected(street(), (60, 40, 200, 160)) for _ in range(2)]
     runs = [next(iter(hide.stage([items], {"gate": BlurConfig()}))) for _ in range(2)]
     pictures = {item.blurred.numpy().tobytes() for run in runs for item in run if isinstance(item, Hidden)}
     assert len(pictures) == 4

@@ -119,6 +119,8 @@ def test_normalisation_and_dropout_follow_every_layer_of_an_autoencoder_but_the_
 def test_a_grey_network_sees_brightness_alone_and_gives_equal_channels(name: str) -> None:
     torch.manual_seed(0)
     network = nets.build(name, {"grey": True}).eval()
+    assert network.grey
+    assert not nets.build(name, {}).grey
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(0.02 * torch.randn_like(parameter))
@@ -246,7 +248,7 @@ def test_a_unet_sees_across_its_levels() -> None:
 
 def test_an_unknown_network_is_named_with_the_known_ones() -> None:
     with pytest.raises(
-        ModelError, match=r"unknown network 'resnet'; known are autoencoder, unet, nafnet, pix2pix$"
+        ModelError, match=r"unknown network 'resnet'; known are autoencoder, unet, nafnet, pix2pix, chroma$"
     ):
         nets.build("resnet", {})
 

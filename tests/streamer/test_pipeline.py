@@ -28,13 +28,6 @@ FRAMES = 30
 
 
 @pytest.fixture
-def detector(monkeypatch: pytest.MonkeyPatch) -> StandIn:
-    chosen = StandIn()
-    monkeypatch.setattr("streamer.detect.load", lambda *_, **__: chosen)
-    return chosen
-
-
-@pytest.fixture
 def clip(tmp_path: Path) -> Path:
     return footage.write_clip(tmp_path / "yard.mp4", FRAMES)
 

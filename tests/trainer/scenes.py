@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from streamer import detect
 from streamer.frame import Detections
-from tests.standin import Outcome
+from tests.standin import Outcome, invoke
 
 WIDTH, HEIGHT = 96, 72
 CAR = (20.0, 16.0, 60.0, 48.0)
@@ -95,19 +94,7 @@ def configuration(folder: Path, **sections: Any) -> Path:
 
 
 def command(*arguments: str | Path) -> Outcome:
-    """Run ``trainer`` in this process, and put the logging back to what it was."""
-    from typer.testing import CliRunner
-
+    """Run ``trainer`` in this process."""
     from trainer.cli import app
 
-    loggers = [logging.getLogger(package) for package in ("streamer", "trainer")]
-    before = [(logger.handlers, logger.level, logger.propagate) for logger in loggers]
-    try:
-        result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    finally:
-        for logger, (handlers, level, propagate) in zip(loggers, before, strict=True):
-            logger.handlers, logger.propagate = handlers, propagate
-            logger.setLevel(level)
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return Outcome(result.exit_code, result.stdout, result.stderr)
+    return invoke(app, *arguments)

@@ -4,11 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 
+from streamer import nets
 from streamer.config import BlurConfig
 from streamer.detectors import DetectConfig
 from streamer.errors import ConfigError
+from streamer.nets.autoencoder import Autoencoder
 from trainer import config
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
@@ -22,6 +25,19 @@ def test_the_reference_is_the_recipe_as_it_was_written() -> None:
     assert (loaded.network.name, loaded.network.options) == ("autoencoder", {})
     fit = loaded.fit
     assert (fit.loss, fit.epochs, fit.rate, fit.schedule, fit.ema) == ("mse", 5, 0.001, "constant", None)
+
+
+def test_the_reference_denoisers_differ_in_the_network_alone() -> None:
+    first, second = (config.load(CONFIGS / f"denoise-reference{which}.yaml") for which in ("", "-unet"))
+    assert first.model_copy(update={"network": second.network}) == second
+    assert (first.task, first.noise.sigma, first.pairs.size) == ("denoise", 51, 224)
+    assert (first.fit.loss, first.fit.rate) == ("mse", 2e-4)
+    assert (first.network.name, second.network.name) == ("autoencoder", "unet")
+    for each in (first, second):
+        network = nets.build(each.network.name, each.network.options)
+        assert network.grey
+        if isinstance(network, Autoencoder):
+            assert network.encoder(torch.zeros(1, 1, 224, 224)).shape[2:] == (14, 14)
 
 
 def test_deblur_hides_as_the_streamer_does_by_default_but_for_the_dither() -> None:

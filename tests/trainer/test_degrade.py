@@ -14,7 +14,7 @@ from streamer.restore import cut
 from tests.trainer.scenes import CAR, HEIGHT, WIDTH, frames, picture, seed_of
 from trainer.config import PairsConfig
 from trainer.data import Picture
-from trainer.degrade import pairs
+from trainer.degrade import anywhere, pairs
 from trainer.images import read_image
 
 HARD = BlurConfig(quantise=1, scale=1.0, margin=0.0, edge="hard")
@@ -130,6 +130,16 @@ def test_boxes_elsewhere_come_with_the_second_variant(pictures: list[Picture]) -
     assert len(plain) < len(more) <= len(plain) + 3 * len(pictures)  # some overlap and are one
     for exact, first in zip(plain[:per_frame], more[:per_frame], strict=True):
         np.testing.assert_array_equal(exact.degraded, first.degraded)
+
+
+def test_boxes_elsewhere_may_be_wider_than_a_narrow_frame() -> None:
+    boxes = anywhere(200, 20, 200, np.random.default_rng(0))
+    assert boxes.shape == (200, 4)
+    assert boxes.dtype == np.float32
+    sides = boxes[:, 2:] - boxes[:, :2]
+    assert (sides[:, 0] > 20).any()
+    assert ((sides[:, 1] >= 0.0499 * 200) & (sides[:, 1] <= 0.5001 * 200)).all()
+    assert ((boxes[:, 1] >= 0) & (boxes[:, 3] <= 200)).all()
 
 
 def test_an_image_is_read_as_upright_rgb(tmp_path: Path) -> None:

@@ -194,6 +194,18 @@ def test_an_adversary_changes_neither_the_fresh_network_nor_its_plain_loss(
     assert plain.automatic_optimization
 
 
+def test_a_network_without_colour_is_held_against_brightness_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitting = Fitting(setting(tmp_path, monkeypatch, network={"grey": True}).config)
+    red = torch.zeros(1, 3, 16, 16)
+    red[:, 0] = 1.0
+    everywhere = torch.ones(1, 1, 16, 16)
+    luma = torch.full_like(red, 0.299)
+    assert fitting.sums(luma, (luma, red, everywhere))[1].item() == pytest.approx(0.0, abs=1e-9)
+    assert fitting.training_step((luma, red, everywhere), 0).item() == pytest.approx(0.0, abs=1e-9)
+
+
 def test_the_losses_of_a_config_are_learned_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for loss in ({"ms_ssim": 0.84, "l1": 0.16}, {"l1": 100, "adversarial": 1}):
         prepared = setting(tmp_path, monkeypatch, fit={"epochs": 12, "batch": 4, "loss": loss})

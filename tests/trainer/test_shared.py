@@ -11,10 +11,11 @@ import torch
 import yaml
 
 from streamer import detect, modelfile
-from streamer.config import BlurConfig, RestoreConfig
+from streamer.config import BlurConfig
 from streamer.detectors import DetectConfig
 from streamer.hide import hide
 from streamer.restore import load as load_restorer
+from streamer.restorers import RestoreConfig
 from tests.trainer.scenes import command
 from trainer.data import Picture
 from trainer.evaluate import IDENTITY, compare

@@ -20,18 +20,9 @@ from streamer.frame import Detected, Detections, End
 from streamer.record import as_logged
 from streamer.track.stage import stage as track_stage
 from tests.streamer.detect import onnx_file
-from tests.values import frame
+from tests.values import Object, found, frame
 
 CPU = torch.device("cpu")
-Object = tuple[float, float, float, float, float, str]
-
-
-def found(*objects: Object) -> Detections:
-    return Detections(
-        np.array([each[:4] for each in objects], np.float32).reshape(-1, 4),
-        np.array([each[4] for each in objects], np.float32),
-        tuple(each[5] for each in objects),
-    )
 
 
 class Says:

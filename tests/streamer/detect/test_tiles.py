@@ -13,21 +13,11 @@ from streamer.detect import tiles
 from streamer.detect.stage import stage
 from streamer.detectors import DetectConfig
 from streamer.frame import Detected, Detections
-from tests.values import frame
+from tests.values import Object, found, frame
 
 WIDTH, HEIGHT = 700, 350
 FRAME = np.array([0, 0, WIDTH, HEIGHT], np.int32)
 KINDS = {"bus": "car", "truck": "car"}
-
-Object = tuple[float, float, float, float, float, str]
-
-
-def found(*objects: Object) -> Detections:
-    return Detections(
-        np.array([each[:4] for each in objects], np.float32).reshape(-1, 4),
-        np.array([each[4] for each in objects], np.float32),
-        tuple(each[5] for each in objects),
-    )
 
 
 def merged(*objects: Object) -> list[list[float]]:

@@ -1,20 +1,19 @@
-from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
-from streamer import modelfile, restore
+from streamer import modelfile
 from streamer.boxes import Boxes
-from streamer.frame import End, Restored
 from streamer.modelfile import Header
-from streamer.restore import Restorer, _fade, _paste_opencv, _paste_torch, cut, stage, surroundings
-from tests.values import hidden
+from streamer.nets import Network
+from streamer.restore import Restorer, cut, surroundings
+from streamer.restore.engines import TorchEngine
+from streamer.restore.paste import fade, paste_opencv, paste_torch
 
 
-class Brighter(nn.Module):
+class Brighter(Network):
     """Adds a fifth, 51 levels, to every sample: a correction that is easy to check."""
 
     stride = 4
@@ -26,7 +25,7 @@ class Brighter(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         self.seen.append(tuple(images.shape))
-        return images + 0.2
+        return (images[:, :3] + 0.2).clamp(0, 1)
 
 
 class Drawn(Brighter):
@@ -36,7 +35,7 @@ class Drawn(Brighter):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         self.seen.append(tuple(images.shape))
-        return torch.full_like(images, 0.5)
+        return torch.full_like(images[:, :3], 0.5)
 
 
 def restorer(
@@ -77,7 +76,7 @@ def test_nothing_to_cut_gives_an_empty_batch() -> None:
     assert cut(flat(), regions(), 16, 0.5).shape == (0, 3, 16, 16)
 
 
-def test_regions_gain_the_correction_and_fade_in_at_their_edges_and_all_else_stays() -> None:
+def test_regions_gain_the_correction_andfade_in_at_their_edges_and_all_else_stays() -> None:
     (restored,) = restorer(Brighter()).restore([flat()], [regions((20, 10, 60, 50))])
     assert (restored[20:40, 30:50] == 151).all()
     edge = restored[30, 20:30, 0].int().tolist()
@@ -123,9 +122,10 @@ def test_a_crowd_goes_through_in_parts() -> None:
 
 def test_frame_mode_runs_the_whole_frame_at_the_networks_size() -> None:
     network = Brighter()
-    (restored,) = restorer(network, "frame").restore([smooth()], [regions()])
+    picture = smooth() // 2
+    (restored,) = restorer(network, "frame").restore([picture], [regions()])
     assert network.seen == [(1, 3, 16, 16)]
-    assert torch.equal(restored.int(), (smooth().int() + 51).clamp(max=255))
+    assert torch.equal(restored, picture + 51)
 
 
 def test_frame_mode_without_a_size_runs_at_full_size_padded_to_the_stride() -> None:
@@ -140,32 +140,68 @@ def test_frame_mode_without_a_size_runs_at_full_size_padded_to_the_stride() -> N
 def test_regions_without_a_size_run_each_at_its_own_resolution() -> None:
     network = Brighter()
     (restored,) = restorer(network, size=None).restore([flat()], [regions((20, 10, 61, 51))])
-    assert network.seen == [(1, 3, 60, 80)]  # context of 20 pixels, clipped at the top and the bottom
+    # context of 20 pixels, clipped at the top and the bottom: 81 x 60 pixels, filled up to multiples of 32
+    assert network.seen == [(1, 3, 64, 96)]
     assert restored[30, 40, 0] == 151
 
 
 @pytest.mark.parametrize("region", [(20, 10, 60, 50), (0, 0, 80, 60), (79, 59, 80, 60), (5, 5, 8, 30)])
 def test_opencv_and_torch_paste_alike(region: tuple[int, int, int, int]) -> None:
-    correction = torch.from_numpy(np.random.default_rng(0).integers(-60, 60, (3, 16, 16), np.int16))
+    correction = torch.from_numpy(np.random.default_rng(0).integers(-60, 60, (16, 16, 3), np.int16))
     around = surroundings(region, 0.5, 80, 60)
     pasted = []
-    for paste in (_paste_opencv, _paste_torch):
+    for paste in (paste_opencv, paste_torch):
         pasted.append(smooth() // 2)
-        paste(smooth(), pasted[-1], region, around, correction, _fade(region, None))
+        paste(smooth(), pasted[-1], region, around, correction, fade(region, None))
     assert (pasted[0].int() - pasted[1].int()).abs().max() <= 1
 
 
-def test_16_bits_restore_as_32_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_16_bits_restore_as_32_do() -> None:
     network, header = modelfile.load(modelfile.locate("bundled"))
     found = regions((10, 10, 70, 50))
     restored = []
-    for chosen in (torch.float32, torch.bfloat16):
-        monkeypatch.setattr(restore, "precision", lambda _, chosen=chosen: chosen)
-        restored += Restorer(network, header, torch.device("cpu")).restore([smooth()], [found])
+    for kind in (torch.float32, torch.bfloat16):
+        engine = TorchEngine(network, torch.device("cpu"), kind)
+        made = Restorer(network, header, torch.device("cpu"), engine=engine)
+        restored += made.restore([smooth()], [found])
     difference = (restored[0].int() - restored[1].int()).abs().float()
     assert difference.max() <= 3
     assert difference.mean() < 0.3
     assert not torch.equal(restored[0], smooth())
+
+
+@pytest.mark.parametrize(
+    ("task", "mode"),
+    [
+        ("deblur", "regions"),
+        ("inpaint", "regions"),
+        ("denoise", "frame"),
+        ("colourise", "frame"),
+        ("paired", "frame"),
+    ],
+)
+def test_a_model_is_applied_to_what_suits_its_task(task: str, mode: str) -> None:
+    header = Header(network="test", config={}, task=task)
+    assert Restorer(Brighter(), header, torch.device("cpu")).mode == mode
+    assert Restorer(Brighter(), header, torch.device("cpu"), "frame").mode == "frame"
+
+
+def test_hints_follow_the_colours_and_are_filled_up_with_them() -> None:
+    class Hinted(Brighter):
+        inputs = 6
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            self.seen.append(tuple(images.shape))
+            return images[:, 3:] + 0.5
+
+    network = Hinted()
+    made = Restorer(network, Header(network="test", config={}, task="colourise"), torch.device("cpu"))
+    assert made.hinted
+    hint = torch.linspace(-0.5, 0.5, 79).expand(3, 61, 79)
+    (restored,) = made.restore([torch.zeros((61, 79, 3), dtype=torch.uint8)], [regions()], hints=[hint])
+    assert network.seen == [(1, 6, 64, 80)]
+    expected = ((hint + 0.5) * 255).round().permute(1, 2, 0)
+    assert torch.equal(restored.float(), expected)
 
 
 @pytest.mark.gpu
@@ -179,41 +215,10 @@ def test_cuda_restores_as_the_cpu_does() -> None:
     assert (pictures[0].int() - pictures[1].int()).abs().max() <= 2
 
 
-def test_the_stage_restores_from_what_is_hidden_alone() -> None:
-    blurred, boxes = flat(100), regions((20, 10, 60, 50))
-    items = [hidden(torch.full_like(blurred, value), blurred, boxes) for value in (0, 255)]
-    (batch,) = stage([[*items, End("gate")]], {"gate": restorer(Brighter())})
-    first, second, end = batch
-    assert isinstance(first, Restored)
-    assert isinstance(second, Restored)
-    assert isinstance(end, End)
-    assert first.restored is not None
-    assert second.restored is not None
-    assert torch.equal(first.restored, second.restored)
-
-
-def test_only_what_is_hidden_of_a_region_is_restored_and_that_fades_in() -> None:
+def test_only_what_is_hidden_of_a_region_is_restored_and_thatfades_in() -> None:
     mask = np.zeros((60, 80), np.uint8)
     mask[10:50, 20:40] = 1  # the left half of the region
     (restored,) = restorer(Brighter()).restore([flat()], [regions((20, 10, 60, 50))], [mask])
     assert (restored[torch.from_numpy(mask) == 0] == 100).all()
     assert (restored[20:40, 26:34] == 151).all()
     assert 100 < restored[30, 39, 0] < 151
-
-
-@pytest.mark.parametrize("mode", ["regions", "frame"])
-def test_what_is_never_touched_is_the_same_after_restoring(mode: Literal["regions", "frame"]) -> None:
-    keep = np.zeros((60, 80), np.uint8)
-    keep[:20, :30] = 1
-    item = replace(hidden(flat(50), flat(), regions((0, 0, 80, 60))), mask=1 - keep, keep=keep)
-    (batch,) = stage([[item]], {"gate": restorer(Brighter(), mode)})
-    assert isinstance(batch[0], Restored)
-    assert batch[0].restored is not None
-    assert (batch[0].restored[:20, :30] == 100).all()
-    assert (batch[0].restored[30:50, 40:70] == 151).all()
-
-
-def test_the_stage_leaves_cameras_without_a_restorer_alone() -> None:
-    (batch,) = stage([[hidden(flat(), flat(), regions((0, 0, 9, 9)))]], {"gate": None})
-    assert isinstance(batch[0], Restored)
-    assert batch[0].restored is None

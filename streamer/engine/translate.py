@@ -1,0 +1,322 @@
+"""Networks as ONNX graphs, for the engines that are faster on a CPU than torch is.
+
+A graph is written from torch.fx's of the network, operation by operation, so that there is no second
+description of the network to keep in step. torch's own exporter would need the packages ``onnx`` and
+``onnxscript``; this needs neither and takes a tenth of a second, so that nothing is kept on disk.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, fx, nn
+from torch.fx.passes.shape_prop import ShapeProp
+
+from streamer.engine.graph import Graph
+
+Node: TypeAlias = Any
+"""An ``fx.Node`` of an operation that is known, so that it is known too what its arguments are."""
+
+Translation: TypeAlias = Callable[[Graph, Node, Any], object]
+"""Takes the graph, the node and, where it calls one, the layer."""
+
+END = np.iinfo(np.int64).max
+"""Where a slice ends that goes to the end."""
+
+
+def translate(network: nn.Module, graph: Graph, inputs: Sequence[str], example: Tensor) -> list[str]:
+    """Add a network to a graph.
+
+    Args:
+        network: in evaluation mode and on the CPU.
+        graph: where its operations are added; names of values in it have a dot, but for the network's own.
+        inputs: names of the values in the graph that it takes.
+        example: of what it takes; sizes of batch, height and width may be others later.
+
+    Returns:
+        The names of the values that it gives.
+
+    Raises:
+        NotImplementedError: something in it has no translation here; says what.
+    """
+    try:
+        traced = fx.symbolic_trace(network)
+    except (
+        Exception
+    ) as error:  # code that asks what its input is like meets none, and raises whatever it likes
+        raise NotImplementedError(f"what it computes depends on its input: {error}") from None
+    with torch.inference_mode():
+        ShapeProp(traced).propagate(example)
+    given = iter(inputs)
+    results: Any = ()
+    for node in traced.graph.nodes:
+        if node.op == "placeholder":
+            graph.add("Identity", node.name, next(given))
+        elif node.op == "get_attr":
+            graph.constant(node.name, operator.attrgetter(node.target)(network))
+        elif node.op == "output":
+            results = node.args[0]
+        else:
+            module = network.get_submodule(node.target) if node.op == "call_module" else None
+            what = node.target if module is None else type(module)
+            if what not in _TRANSLATIONS:
+                raise NotImplementedError(f"no translation of {what} into ONNX")
+            _TRANSLATIONS[what](graph, node, module)
+    return [each.name for each in (results if isinstance(results, tuple) else (results,))]
+
+
+def _refuse(node: Node) -> NotImplementedError:
+    return NotImplementedError(f"no translation of {node.format_node()} into ONNX")
+
+
+def _shape(node: Node) -> tuple[int, ...]:
+    """Return the sizes of what a node gives, for the example."""
+    return tuple(node.meta["tensor_meta"].shape)
+
+
+def _argument(node: Node, place: int, name: str, default: Any = None) -> Any:
+    """Return an argument, be it given by its place or by its name."""
+    return node.args[place] if len(node.args) > place else node.kwargs.get(name, default)
+
+
+def _axes(node: Node) -> tuple[int, ...]:
+    """Return the dimensions that a node reduces, counted from the first; it must keep them."""
+    dims = _argument(node, 1, "dim")
+    if dims is None or not _argument(node, 2, "keepdim", default=False):
+        raise _refuse(node)
+    rank = len(_shape(node))
+    return tuple(dim % rank for dim in ((dims,) if isinstance(dims, int) else dims))
+
+
+def _unary(kind: str) -> Translation:
+    return lambda graph, node, _: graph.add(kind, node.name, graph.operand(node, 0))
+
+
+def _binary(kind: str) -> Translation:
+    return lambda graph, node, _: graph.add(kind, node.name, graph.operand(node, 0), graph.operand(node, 1))
+
+
+def _filters(graph: Graph, node: Node, layer: Any) -> list[str]:
+    """Return the inputs of a convolution."""
+    if isinstance(layer.padding, str) or layer.padding_mode != "zeros":
+        raise _refuse(node)
+    names = [graph.operand(node, 0), graph.constant(f"{node.name}.weight", layer.weight)]
+    if layer.bias is not None:
+        names.append(graph.constant(f"{node.name}.bias", layer.bias))
+    return names
+
+
+def _convolution(graph: Graph, node: Node, layer: Any) -> None:
+    graph.add(
+        "Conv", node.name, *_filters(graph, node, layer),
+        strides=layer.stride, pads=layer.padding * 2, dilations=layer.dilation, group=layer.groups,
+    )  # fmt: skip
+
+
+def _transposed(graph: Graph, node: Node, layer: Any) -> None:
+    graph.add(
+        "ConvTranspose", node.name, *_filters(graph, node, layer),
+        strides=layer.stride, pads=layer.padding * 2, output_padding=layer.output_padding,
+        dilations=layer.dilation, group=layer.groups,
+    )  # fmt: skip
+
+
+def _normalisation(graph: Graph, node: Node, layer: Any) -> None:
+    names = ("weight", "bias", "running_mean", "running_var")  # in ONNX's order too
+    constants = [graph.constant(f"{node.name}.{name}", getattr(layer, name)) for name in names]
+    graph.add("BatchNormalization", node.name, graph.operand(node, 0), *constants, epsilon=layer.eps)
+
+
+def _relu6(graph: Graph, node: Node, _: Any) -> None:
+    bounds = [graph.number(f"{node.name}.{value}", value) for value in (0, 6)]
+    graph.add("Clip", node.name, graph.operand(node, 0), *bounds)
+
+
+def _leaky_relu(graph: Graph, node: Node, layer: Any) -> None:
+    graph.add("LeakyRelu", node.name, graph.operand(node, 0), alpha=float(layer.negative_slope))
+
+
+def _clamp(graph: Graph, node: Node, _: Any) -> None:
+    limits = (("min", _argument(node, 1, "min")), ("max", _argument(node, 2, "max")))
+    bounds = ["" if value is None else graph.number(f"{node.name}.{name}", value) for name, value in limits]
+    graph.add("Clip", node.name, graph.operand(node, 0), *bounds)
+
+
+def _nearest(graph: Graph, node: Node, _: Any) -> None:
+    factor, mode = node.kwargs.get("scale_factor"), node.kwargs.get("mode", "nearest")
+    if factor is None or mode != "nearest":
+        raise _refuse(node)
+    scales = graph.constant(f"{node.name}.scales", np.array([1, 1, factor, factor], np.float32))
+    graph.add(
+        "Resize", node.name, graph.operand(node, 0), "", scales,
+        mode=mode, coordinate_transformation_mode="asymmetric", nearest_mode="floor",
+    )  # fmt: skip
+
+
+def _shuffle(graph: Graph, node: Node, layer: Any) -> None:
+    # torch keeps a channel's factor² parts next to each other, which ONNX calls CRD
+    graph.add(
+        "DepthToSpace", node.name, graph.operand(node, 0), blocksize=int(layer.upscale_factor), mode="CRD"
+    )
+
+
+def _unshuffle(graph: Graph, node: Node, layer: Any) -> None:
+    # ONNX's SpaceToDepth has another order of channels; a strided convolution that picks pixels has torch's
+    factor, channels = layer.downscale_factor, _shape(node.args[0])[1]
+    picks = torch.eye(factor**2).view(factor**2, 1, factor, factor).repeat(channels, 1, 1, 1)
+    weight = graph.constant(f"{node.name}.picks", picks)
+    graph.add("Conv", node.name, graph.operand(node, 0), weight, strides=(factor, factor), group=channels)
+
+
+def _mean(graph: Graph, node: Node, _: Any) -> None:
+    graph.add("ReduceMean", node.name, graph.operand(node, 0), axes=_axes(node), keepdims=1)
+
+
+def _sum(graph: Graph, node: Node, _: Any) -> None:
+    axes = graph.integers(f"{node.name}.axes", *_axes(node))
+    graph.add("ReduceSum", node.name, graph.operand(node, 0), axes, keepdims=1)
+
+
+def _average(graph: Graph, node: Node, layer: Any) -> None:
+    if (layer.output_size if layer is not None else node.args[1]) not in (1, (1, 1)):
+        raise _refuse(node)
+    graph.add("GlobalAveragePool", node.name, graph.operand(node, 0))
+
+
+def _inverse_root(graph: Graph, node: Node, _: Any) -> None:
+    root = graph.add("Sqrt", f"{node.name}.root", graph.operand(node, 0))
+    graph.add("Reciprocal", node.name, root)
+
+
+def _concatenation(graph: Graph, node: Node, _: Any) -> None:
+    parts = (part.name for part in node.args[0])
+    graph.add("Concat", node.name, *parts, axis=_argument(node, 1, "dim", default=0))
+
+
+def _flattening(graph: Graph, node: Node, _: Any) -> None:
+    shape = [0] * node.args[1] + [-1]  # 0 keeps a length, -1 takes what is left
+    graph.add("Reshape", node.name, graph.operand(node, 0), graph.integers(f"{node.name}.shape", *shape))
+
+
+def _transposition(graph: Graph, node: Node, _: Any) -> None:
+    order = list(range(len(_shape(node))))
+    first, second = node.args[1:]
+    order[first], order[second] = order[second], order[first]
+    graph.add("Transpose", node.name, graph.operand(node, 0), perm=order)
+
+
+def _permutation(graph: Graph, node: Node, _: Any) -> None:
+    graph.add("Transpose", node.name, graph.operand(node, 0), perm=node.args[1:])
+
+
+def _unsqueezing(graph: Graph, node: Node, _: Any) -> None:
+    axes = graph.integers(f"{node.name}.axes", _argument(node, 1, "dim"))
+    graph.add("Unsqueeze", node.name, graph.operand(node, 0), axes)
+
+
+def _expansion(graph: Graph, node: Node, _: Any) -> None:
+    lengths = graph.integers(f"{node.name}.lengths", *(max(1, length) for length in node.args[1:]))
+    graph.add("Expand", node.name, graph.operand(node, 0), lengths)
+
+
+def _layer_normalisation(graph: Graph, node: Node, _: Any) -> None:
+    """Of the last dimension."""
+    shape, weight, bias, eps = (
+        _argument(node, place, name)
+        for place, name in enumerate(("normalized_shape", "weight", "bias", "eps"), 1)
+    )
+    if len(shape) != 1 or weight is None or bias is None:
+        raise _refuse(node)
+    name = node.name
+    mean = graph.add("ReduceMean", f"{name}.mean", graph.operand(node, 0), axes=(-1,), keepdims=1)
+    apart = graph.add("Sub", f"{name}.apart", graph.operand(node, 0), mean)
+    square = graph.add("Mul", f"{name}.square", apart, apart)
+    variance = graph.add("ReduceMean", f"{name}.variance", square, axes=(-1,), keepdims=1)
+    sure = graph.add("Add", f"{name}.sure", variance, graph.number(f"{name}.eps", eps))
+    deviation = graph.add("Sqrt", f"{name}.deviation", sure)
+    normal = graph.add("Div", f"{name}.normal", apart, deviation)
+    scaled = graph.add("Mul", f"{name}.scaled", normal, weight.name)
+    graph.add("Add", name, scaled, bias.name)
+
+
+def _nothing(graph: Graph, node: Node, _: Any) -> None:
+    """Parts are taken by those who use them."""
+
+
+def _item(graph: Graph, node: Node, _: Any) -> None:
+    """Take a part of what was cut into parts along a dimension, or a slice."""
+    source, chosen = node.args
+    if source.target in ("unbind", torch.unbind):
+        place = graph.constant(f"{node.name}.place", np.array(chosen, np.int64))
+        axis = _argument(source, 1, "dim", default=0)
+        graph.add("Gather", node.name, source.args[0].name, place, axis=axis)
+        return
+    if source.target in ("chunk", torch.chunk):
+        shapes = [meta.shape for meta in source.meta["tensor_meta"]]
+        axis = _argument(source, 2, "dim", default=0) % len(shapes[0])
+        start = sum(shape[axis] for shape in shapes[:chosen])
+        _slice(graph, node, node.name, source.args[0].name, axis, start, start + shapes[chosen][axis])
+        return
+    parts = chosen if isinstance(chosen, tuple) else (chosen,)
+    if Ellipsis in parts:
+        place = parts.index(Ellipsis)
+        missing = len(_shape(source)) - (len(parts) - 1)
+        parts = (*parts[:place], *[slice(None)] * missing, *parts[place + 1 :])
+    taken = [(axis, part) for axis, part in enumerate(parts) if part != slice(None)]
+    name = source.name
+    for count, (axis, part) in enumerate(taken, 1):
+        if not isinstance(part, slice) or part.step not in (None, 1):
+            raise _refuse(node)
+        output = node.name if count == len(taken) else f"{node.name}.{axis}"
+        _slice(graph, node, output, name, axis, part.start or 0, END if part.stop is None else part.stop)
+        name = output
+
+
+def _slice(graph: Graph, node: Node, output: str, source: str, axis: int, start: int, stop: int) -> None:
+    limits = (("start", start), ("stop", stop), ("axis", axis))
+    names = [graph.integers(f"{node.name}.{axis}.{name}", value) for name, value in limits]
+    graph.add("Slice", output, source, *names)
+
+
+_TRANSLATIONS: Mapping[Any, Translation] = {
+    nn.Conv2d: _convolution,
+    nn.ConvTranspose2d: _transposed,
+    nn.BatchNorm2d: _normalisation,
+    nn.ReLU6: _relu6,
+    nn.LeakyReLU: _leaky_relu,
+    nn.PixelShuffle: _shuffle,
+    nn.PixelUnshuffle: _unshuffle,
+    nn.AdaptiveAvgPool2d: _average,
+    F.adaptive_avg_pool2d: _average,
+    F.interpolate: _nearest,
+    **dict.fromkeys((nn.ReLU, F.relu, torch.relu, "relu"), _unary("Relu")),
+    **dict.fromkeys((nn.Sigmoid, torch.sigmoid, "sigmoid"), _unary("Sigmoid")),
+    **dict.fromkeys((nn.Tanh, torch.tanh, "tanh"), _unary("Tanh")),
+    **dict.fromkeys((nn.Identity, nn.Dropout, nn.Dropout2d), _unary("Identity")),  # trained by now
+    **dict.fromkeys((torch.sqrt, "sqrt"), _unary("Sqrt")),
+    **dict.fromkeys((torch.rsqrt, "rsqrt"), _inverse_root),
+    **dict.fromkeys((operator.add, operator.iadd, torch.add), _binary("Add")),
+    **dict.fromkeys((operator.sub, operator.isub, torch.sub), _binary("Sub")),
+    **dict.fromkeys((operator.mul, operator.imul, torch.mul), _binary("Mul")),
+    **dict.fromkeys((operator.truediv, operator.itruediv, torch.div), _binary("Div")),
+    **dict.fromkeys((operator.pow, torch.pow, "pow"), _binary("Pow")),
+    **dict.fromkeys((torch.clamp, "clamp", "clip"), _clamp),
+    **dict.fromkeys((torch.mean, "mean"), _mean),
+    **dict.fromkeys((torch.sum, "sum"), _sum),
+    **dict.fromkeys((torch.chunk, "chunk", torch.unbind, "unbind"), _nothing),
+    F.layer_norm: _layer_normalisation,
+    "permute": _permutation,
+    "unsqueeze": _unsqueezing,
+    "expand": _expansion,
+    operator.getitem: _item,
+    torch.cat: _concatenation,
+    "flatten": _flattening,
+    "transpose": _transposition,
+}
+"""By the type of a layer, a function, or the name of a method. What doesn't come out as it went in is caught
+where an engine's outputs are compared with torch's."""

@@ -1,0 +1,257 @@
+"""What runs a restorer's network: torch, ONNX Runtime or OpenVINO, and which of them a run takes.
+
+All give the same pictures, which is checked before one is used, and leave cutting and pasting to the
+restorer. On a CPU each works in the thread that calls it, as the other cores have stages of their own to run.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+import torch
+
+from streamer.engine import choice
+from streamer.engine.choice import UnusableError, checked
+from streamer.engine.runtime import compile_openvino, one_thread, openvino
+from streamer.measure import psnr
+from streamer.nets import Network
+from streamer.restore.export import HINTS, PICTURES, export
+
+TOLERANCE_DB = 0.05
+"""How far an engine's PSNR may be from torch's, in single precision, on the fixed pictures."""
+
+LIKENESS_DB = 40.0
+"""And the least PSNR between the two: another picture of the same quality would not be the same."""
+
+PROGRAMS = 32
+"""For how many sizes of pictures OpenVINO keeps what it compiled; of the sizes that regions come in few are
+needed at a time, and of frames there are few sizes. Compiling takes 40 ms."""
+
+
+class Engine(Protocol):
+    """Runs a network."""
+
+    name: str
+    """Such as ``openvino 2026.4.1 (CPU, 1 thread, bf16)``."""
+    device: torch.device
+    """Where it takes pictures and gives them back."""
+
+    def __call__(self, pictures: torch.Tensor, hints: torch.Tensor | None = None) -> torch.Tensor:
+        """Restore pictures.
+
+        Args:
+            pictures: uint8 ``[B, H, W, 3]``, RGB; ``H`` and ``W`` are multiples of the network's stride.
+            hints: float32 ``[B, inputs - 3, H, W]``; None for a network with three inputs.
+
+        Returns:
+            uint8 ``[B, H, W, 3]``.
+        """
+        ...
+
+
+def precision(device: torch.device) -> torch.dtype:
+    """Return what convolutions are computed in: 16 bits where the device has them in hardware.
+
+    On a CPU with bfloat16 that halves the time of the bundled network, and moves its output by less than
+    rounding does.
+    """
+    if device.type == "cuda":
+        return torch.float16
+    tell = getattr(torch.cpu, "get_capabilities", None)  # older versions of torch cannot
+    capabilities: Mapping[str, object] = tell() if tell else {}
+    in_hardware = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
+    return torch.bfloat16 if in_hardware else torch.float32
+
+
+class TorchEngine:
+    """The network itself."""
+
+    def __init__(self, network: torch.nn.Module, device: torch.device, kind: torch.dtype) -> None:
+        self.name = f"torch {torch.__version__} ({device}{'' if kind == torch.float32 else ', 16 bits'})"
+        self.device = device
+        self._kind = kind
+        self._network = network.to(device).to(memory_format=torch.channels_last).eval()
+
+    @torch.inference_mode()
+    def __call__(self, pictures: torch.Tensor, hints: torch.Tensor | None = None) -> torch.Tensor:
+        """Restore pictures; see ``Engine``."""
+        # channels stay last in memory, which is also how convolutions on a CPU are fastest
+        given = pictures.permute(0, 3, 1, 2).float().div_(255)
+        if hints is not None:
+            given = torch.cat([given, hints], dim=1).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, self._kind, enabled=self._kind != torch.float32):
+            output: torch.Tensor = self._network(given)
+        levels = output.float().mul(255).round_().clamp_(0, 255).to(torch.uint8)
+        return levels.permute(0, 2, 3, 1).contiguous()
+
+
+class OnnxRuntimeEngine:
+    """The network's export in ONNX Runtime, on the CPU."""
+
+    device = torch.device("cpu")
+
+    def __init__(self, model: bytes) -> None:
+        import onnxruntime
+
+        self.name = f"onnxruntime {onnxruntime.__version__} (CPU, 1 thread)"
+        self._session = onnxruntime.InferenceSession(model, one_thread(), providers=["CPUExecutionProvider"])
+
+    def __call__(self, pictures: torch.Tensor, hints: torch.Tensor | None = None) -> torch.Tensor:
+        """Restore pictures; see ``Engine``."""
+        feeds = {PICTURES: pictures.numpy()}
+        if hints is not None:
+            feeds[HINTS] = hints.numpy()
+        return torch.from_numpy(self._session.run(None, feeds)[0])
+
+
+class OpenVinoEngine:
+    """The network's export in OpenVINO, on the CPU.
+
+    It takes pictures one by one, compiled for each size that comes: with a free batch 8 squares of 64 pixels
+    take 10% longer, with a free size a 720p frame 15%, and bfloat16 is three times as far off.
+    """
+
+    device = torch.device("cpu")
+
+    def __init__(self, model: bytes, kind: torch.dtype) -> None:
+        core, version = openvino()
+        self._precision = "bf16" if kind == torch.bfloat16 else "f32"
+        self.name = f"openvino {version} (CPU, 1 thread, {self._precision})"
+        self._core, self._model = core, model
+        self._programs: OrderedDict[tuple[int, int], Any] = OrderedDict()
+
+    def __call__(self, pictures: torch.Tensor, hints: torch.Tensor | None = None) -> torch.Tensor:
+        """Restore pictures; see ``Engine``."""
+        run = self._program(pictures.shape[1], pictures.shape[2])
+        outputs = []
+        for place in range(len(pictures)):
+            feeds = {PICTURES: pictures[place : place + 1].numpy()}
+            if hints is not None:
+                feeds[HINTS] = hints[place : place + 1].numpy()
+            outputs.append(run.infer(feeds, share_inputs=True)[0])
+        return torch.from_numpy(np.concatenate(outputs))
+
+    def _program(self, height: int, width: int) -> Any:
+        """Return what runs pictures of a size, and keep it for the next ones."""
+        if (size := (height, width)) in self._programs:
+            self._programs.move_to_end(size)
+            return self._programs[size]
+        graph = self._core.read_model(self._model)
+        shapes = {PICTURES: [1, height, width, 3]}
+        shapes |= {HINTS: [1, -1, height, width]} if len(graph.inputs) > 1 else {}
+        graph.reshape(shapes)
+        made = compile_openvino(graph, self._precision).create_infer_request()
+        self._programs[size] = made
+        if len(self._programs) > PROGRAMS:
+            self._programs.popitem(last=False)
+        return made
+
+
+def choose(network: Network, engine: str, device: torch.device, name: str, size: int | None) -> Engine:
+    """Make the engine that ``restore.engine`` asks for; see ``streamer.engine.choice.choose``.
+
+    Args:
+        network: in evaluation mode and on the CPU.
+        engine: ``auto``, ``torch``, ``onnxruntime`` or ``openvino``.
+        device: of the run.
+        name: of the model, for messages.
+        size: side of the squares that it takes, in pixels; None: any.
+
+    Raises:
+        ConfigError: an engine is asked for that is not installed.
+        ModelError: an engine is asked for that cannot run the network or does not agree with torch.
+    """
+
+    def fault(made: Engine) -> str | None:
+        apart, alike = disagreement(made, network, size)
+        if apart <= TOLERANCE_DB and alike >= LIKENESS_DB:
+            return None
+        return (
+            f"is {apart:.2g} dB away from torch on fixed pictures, at {alike:.3g} dB from its output "
+            f"({TOLERANCE_DB:g} and {LIKENESS_DB:g} are allowed)"
+        )
+
+    def with_openvino() -> Engine:
+        if (kind := precision(torch.device("cpu"))) != torch.float32:
+            try:
+                return checked("openvino", lambda: OpenVinoEngine(export(network), kind), fault)
+            except UnusableError as error:
+                choice.logger.info("%s in 16 bits: %s; trying 32", name, error)
+        return checked("openvino", lambda: OpenVinoEngine(export(network), torch.float32), fault)
+
+    makers: dict[str, Callable[[], Engine]] = {
+        "torch": lambda: TorchEngine(network, device, precision(device)),
+        "onnxruntime": lambda: checked("onnxruntime", lambda: OnnxRuntimeEngine(export(network)), fault),
+        "openvino": with_openvino,
+    }
+    return choice.choose(f"restoring by {name}", "restore.engine", engine, device, makers, fastest_first())
+
+
+def fastest_first() -> tuple[str, ...]:
+    """Return the engines by speed on this CPU.
+
+    Of the bundled network on 8 squares of 64 pixels, on an AMD EPYC, one thread: with bfloat16 OpenVINO
+    4.7 ms, torch 5.9; in single precision OpenVINO 8.0, ONNX Runtime 8.5, torch 11.3.
+    """
+    if precision(torch.device("cpu")) == torch.float32:
+        return ("openvino", "onnxruntime", "torch")
+    return ("openvino", "torch", "onnxruntime")
+
+
+def disagreement(engine: Engine, network: Network, size: int | None) -> tuple[float, float]:
+    """Compare an engine on the CPU with torch in single precision, on two fixed pairs of pictures.
+
+    Args:
+        engine: on the CPU.
+        network: what it runs, likewise.
+        size: of the pictures; None: about 64 pixels.
+
+    Returns:
+        By how many dB the PSNR of their outputs against the clean pictures differs, and the PSNR between the
+        two; all over both pictures and the three colours, after rounding to 8 bits.
+    """
+    side = size or -(-64 // network.stride) * network.stride
+    clean, degraded, hints = fixed_pair(side, network.inputs - 3)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # more wait for each other where another program keeps a core busy
+    try:
+        expected = TorchEngine(network, torch.device("cpu"), torch.float32)(degraded, hints)
+    finally:
+        torch.set_num_threads(threads)
+    given = engine(degraded, hints)
+    if given.shape != expected.shape:
+        raise RuntimeError(f"gives {tuple(given.shape)}, expected {tuple(expected.shape)}")
+    one, other = decibels(given, clean), decibels(expected, clean)
+    return (0.0 if one == other else abs(one - other)), decibels(given, expected)
+
+
+def fixed_pair(side: int, hints: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+    """Return two clean pictures, uint8 ``[2, side, side, 3]``, the same blurred and noisy, and hints.
+
+    Pictures are patches of colour, coarse ones and finer ones of less contrast, as scenes have them.
+    """
+    random = np.random.default_rng(0)
+    pictures = []
+    for _ in range(2):
+        levels = np.full((side, side, 3), 128.0)
+        for cells, contrast in ((4, 60), (12, 30)):
+            patches = random.normal(0, contrast, (cells, cells, 3))
+            levels += cv2.resize(patches, (side, side), interpolation=cv2.INTER_NEAREST)
+        pictures.append(levels)
+    clean = np.clip(np.stack(pictures), 0, 255)
+    blurred = np.stack([cv2.GaussianBlur(picture, (0, 0), max(1.0, side / 32)) for picture in clean])
+    degraded = np.clip(blurred + random.normal(0, 4, blurred.shape), 0, 255)
+    given = random.uniform(-0.25, 0.25, (2, hints, side, side)).astype(np.float32)
+    clean, degraded = (torch.from_numpy(each.round().astype(np.uint8)) for each in (clean, degraded))
+    return clean, degraded, torch.from_numpy(given) if hints else None
+
+
+def decibels(picture: torch.Tensor, other: torch.Tensor) -> float:
+    """Return the PSNR between uint8 pictures of one shape; ``inf`` where they are the same."""
+    found = psnr(int((picture.int() - other.int()).square().sum()), picture.numel())
+    assert found is not None  # noqa: S101, they have samples
+    return found

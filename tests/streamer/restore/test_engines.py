@@ -1,0 +1,227 @@
+"""What runs a restorer's network: the same pictures from each engine, and which one is taken, and why."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from streamer import modelfile, nets
+from streamer.engine import choice
+from streamer.errors import ConfigError, ModelError
+from streamer.nets import Network
+from streamer.restore import engines
+from streamer.restore.engines import OnnxRuntimeEngine, OpenVinoEngine, TorchEngine, choose, disagreement
+from streamer.restore.export import export
+
+CPU = torch.device("cpu")
+needs_openvino = pytest.mark.skipif(
+    importlib.util.find_spec("openvino") is None, reason="needs openvino, an extra"
+)
+INSTALLED = ["onnxruntime", pytest.param("openvino", marks=needs_openvino)]
+NETWORKS = {
+    "unet": ("unet", {"width": 8, "levels": 3}),
+    "a grey unet": ("unet", {"width": 8, "levels": 2, "grey": True, "shuffle": 3, "lean": True}),
+    "nafnet": ("nafnet", {"width": 8}),
+    "pix2pix": ("pix2pix", {"width": 8, "levels": 4}),
+    "autoencoder": ("autoencoder", {"widths": [8, 16], "norm": True, "dropout": 0.2, "grey": True}),
+}
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """As in a run."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def network(name: str = "unet") -> Network:
+    """Random weights, of which none is zero, as last layers and attention are when fresh."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        made = nets.build(*NETWORKS[name])
+        for weights in made.parameters():
+            if not weights.any():
+                nn.init.normal_(weights, std=0.1)
+    return made.eval()
+
+
+def engine(name: str, of: Network) -> engines.Engine:
+    made = OnnxRuntimeEngine(export(of))
+    return made if name == "onnxruntime" else OpenVinoEngine(export(of), torch.float32)
+
+
+def pictures(count: int, height: int, width: int) -> Tensor:
+    return torch.from_numpy(
+        np.random.default_rng(count).integers(0, 256, (count, height, width, 3), np.uint8)
+    )
+
+
+class Hinted(Network):
+    """Adds hints to the picture."""
+
+    stride, residual, inputs = 4, True, 6
+
+    def forward(self, images: Tensor) -> Tensor:
+        return (images[:, :3] + images[:, 3:]).clamp(0.0, 1.0)
+
+
+class Untranslated(Hinted):
+    """Does what ONNX has no operation for here."""
+
+    inputs = 3
+
+    def forward(self, images: Tensor) -> Tensor:
+        return torch.erf(images)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("which", INSTALLED)
+def test_an_engine_restores_as_torch_does_pictures_of_any_number_and_size(which: str, name: str) -> None:
+    of = network(name)
+    made = engine(which, of)
+    for given in (pictures(3, 48, 48), pictures(1, 48, 96)):
+        expected = TorchEngine(of, CPU, torch.float32)(given)
+        assert expected.float().std() > 1
+        assert not torch.equal(expected, given)
+        found = made(given)
+        assert found.dtype == torch.uint8
+        assert found.shape == given.shape
+        assert (found.int() - expected.int()).abs().max() <= 1
+
+
+@pytest.mark.parametrize("which", INSTALLED)
+def test_hints_go_through_an_engine(which: str) -> None:
+    of = Hinted()
+    given, hints = pictures(2, 16, 24), torch.rand(2, 3, 16, 24) - 0.5
+    expected = (given.permute(0, 3, 1, 2) / 255 + hints).clamp(0, 1).mul(255).round().permute(0, 2, 3, 1)
+    for made in (engine(which, of), TorchEngine(of, CPU, torch.float32)):
+        assert (made(given, hints).float() - expected).abs().max() <= 1
+
+
+@pytest.mark.parametrize("which", INSTALLED)
+def test_what_an_engine_returned_stays_as_it_was(which: str) -> None:
+    made = engine(which, network())
+    first = made(torch.zeros((1, 16, 16, 3), dtype=torch.uint8))
+    before = first.clone()
+    assert not torch.equal(made(torch.full((1, 16, 16, 3), 255, dtype=torch.uint8)), before)
+    assert torch.equal(first, before)
+
+
+@pytest.mark.parametrize("which", INSTALLED)
+def test_the_bundled_restorer_agrees_within_the_tolerance(which: str) -> None:
+    of, header = modelfile.load(modelfile.locate("bundled"))
+    apart, alike = disagreement(engine(which, of), of, header.size)
+    assert apart < 0.001
+    assert alike > 60
+
+
+@needs_openvino
+def test_of_many_sizes_openvino_keeps_the_last_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "PROGRAMS", 2)
+    compiled: list[Any] = []
+    compile_openvino = engines.compile_openvino
+    monkeypatch.setattr(
+        engines, "compile_openvino", lambda graph, kind: compiled.append(1) or compile_openvino(graph, kind)
+    )
+    made = engine("openvino", network())
+    for side in (16, 24, 16, 32, 16, 24):  # 24 is the oldest when 32 comes
+        made(pictures(1, side, side))
+    assert len(compiled) == 4
+
+
+def test_auto_takes_the_fastest_that_is_installed_and_says_why(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(choice, "installed", lambda name: name == "onnxruntime")
+    monkeypatch.setattr(engines, "precision", lambda _: torch.float32)
+    with caplog.at_level(logging.INFO):
+        chosen = choose(network(), "auto", CPU, "deblur", 64)
+    assert isinstance(chosen, OnnxRuntimeEngine)
+    assert caplog.messages == [
+        f"restoring by deblur runs on {chosen.name}: the fastest that is installed; "
+        "openvino is not: pip install 'cctv-streamer[openvino]'"
+    ]
+
+
+def test_with_16_bits_in_hardware_torch_comes_before_onnx_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choice, "installed", lambda name: name == "onnxruntime")
+    monkeypatch.setattr(engines, "precision", lambda _: torch.bfloat16)
+    chosen = choose(network(), "auto", CPU, "deblur", 64)
+    assert chosen.name == f"torch {torch.__version__} (cpu, 16 bits)"
+
+
+@needs_openvino
+def test_openvino_uses_16_bits_only_where_that_agrees(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Off(OpenVinoEngine):
+        """In 16 bits each level is too high."""
+
+        def __call__(self, given: Tensor, hints: Tensor | None = None) -> Tensor:
+            return super().__call__(given, hints) + 9 * ("bf16" in self.name)
+
+    monkeypatch.setattr(engines, "OpenVinoEngine", Off)
+    monkeypatch.setattr(engines, "precision", lambda _: torch.bfloat16)
+    with caplog.at_level(logging.INFO):
+        chosen = choose(network(), "openvino", CPU, "deblur", None)
+    assert chosen.name.endswith("(CPU, 1 thread, f32)")
+    assert "dB away from torch on fixed pictures" in caplog.messages[0]
+    assert caplog.messages[0].endswith("; trying 32")
+
+
+class Wrong(OnnxRuntimeEngine):
+    """An engine whose pictures are of the same quality, and others."""
+
+    def __call__(self, given: Tensor, hints: Tensor | None = None) -> Tensor:
+        return super().__call__(given, hints).flip(1)
+
+
+class Dim(OnnxRuntimeEngine):
+    """An engine whose pictures are a little too dark."""
+
+    def __call__(self, given: Tensor, hints: Tensor | None = None) -> Tensor:
+        return super().__call__(given, hints).sub(2).clamp(min=0)
+
+
+@pytest.mark.parametrize("kind", [Wrong, Dim])
+def test_an_engine_that_does_not_agree_with_torch_is_not_used(
+    kind: type[OnnxRuntimeEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "OnnxRuntimeEngine", kind)
+    monkeypatch.setattr(engines, "precision", lambda _: torch.float32)
+    monkeypatch.setattr(choice, "installed", lambda name: name == "onnxruntime")
+    assert isinstance(choose(network(), "auto", CPU, "deblur", None), TorchEngine)
+    with pytest.raises(
+        ModelError, match=r"^restore\.engine: onnxruntime .* dB away from torch .*set it to auto$"
+    ):
+        choose(network(), "onnxruntime", CPU, "deblur", None)
+
+
+def test_a_network_that_cannot_be_translated_runs_on_torch_and_the_log_says_why(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.INFO):
+        chosen = choose(Untranslated(), "auto", CPU, "paired", None)
+    assert isinstance(chosen, TorchEngine)
+    assert "no faster one can be used" in caplog.messages[-1]
+    assert all("no translation of" in message for message in caplog.messages[:-1])
+    with pytest.raises(ModelError, match=r"restore\.engine: onnxruntime cannot run this network .*erf"):
+        choose(Untranslated(), "onnxruntime", CPU, "paired", None)
+
+
+def test_an_engine_that_is_not_installed_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choice, "installed", lambda name: False)
+    with pytest.raises(ConfigError) as raised:
+        choose(network(), "openvino", CPU, "deblur", 64)
+    assert str(raised.value) == (
+        "restore.engine: openvino is not installed: pip install 'cctv-streamer[openvino]', or set it to auto"
+    )
