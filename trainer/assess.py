@@ -14,10 +14,11 @@ from rich.console import Console
 
 from streamer import modelfile
 from streamer.errors import ConfigError
+from trainer import plates
 from trainer.bootstrap import CONFIDENCE, RESAMPLINGS
 from trainer.config import HIDING, TrainConfig
 from trainer.cost import Cost, Machine, costs, machine
-from trainer.data import Split
+from trainer.data import Picture, Split
 from trainer.degrade import BoxesByName
 from trainer.evaluate import Pairing, Row, Scored, System, at_size, paired_by, score, score_whole
 from trainer.pairs import follow
@@ -172,15 +173,16 @@ def assess(
             tables.append(Table(f"At {size}x{size}, as it was trained", small))
     else:
         tables = []
-        conditions = list(_conditions(config))
+        hinted = model.network.inputs == 6
+        conditions = list(_conditions(config, split.test, device, hinted=hinted))
         for condition in conditions:
-            used = list(split.test)
+            used = condition.pictures
             doing = f"evaluating {condition.case}".strip()
             colour = config.task == "colourise"
             scored_frames = score_whole(
                 follow(used, doing, console),
                 condition.pairing,
-                systems,
+                [*condition.beside, *systems],
                 rounded=condition.rounded,
                 colour=colour,
             )
@@ -218,14 +220,24 @@ class _Condition:
 
     title: str
     case: str
+    pictures: Sequence[Picture]
     pairing: Pairing
     rounded: bool
+    beside: Sequence[System] = ()
+    """What else is measured under it alone."""
 
 
-def _conditions(config: TrainConfig) -> Iterator[_Condition]:
+def _conditions(
+    config: TrainConfig, test: Sequence[Picture], device: torch.device, *, hinted: bool
+) -> Iterator[_Condition]:
     """Yield them all; pictures are shown of the last."""
     if config.task != "denoise":
-        yield _Condition(FULL_SIZE, "", paired_by(degradation(config)), rounded=True)
+        yield _Condition(FULL_SIZE, "", test, paired_by(degradation(config)), rounded=True)
+        first, second = plates.halves(test)
+        if config.task == "colourise" and hinted and second:
+            title = "With a plate: learnt from each clip's first half, the second half restored"
+            alone = plates.alone(device)
+            yield _Condition(title, "", second, plates.pairing(first), rounded=True, beside=[alone])
         return
     sigma = config.noise.sigma
     for title, rounded in (
@@ -235,7 +247,7 @@ def _conditions(config: TrainConfig) -> Iterator[_Condition]:
         for strength in SIGMAS if isinstance(sigma, list) else (sigma,):
             noise = config.noise.model_copy(update={"sigma": strength})
             degrade = degradation(config.model_copy(update={"noise": noise}))
-            yield _Condition(title, f"sigma {strength:g}", paired_by(degrade), rounded)
+            yield _Condition(title, f"sigma {strength:g}", test, paired_by(degrade), rounded)
 
 
 class _Shown:
