@@ -51,6 +51,9 @@ class DataConfig(Section):
     """Clips to report on: likewise."""
     subsets: SubsetsConfig | None = None
     """Train over some of the pictures at a time: epoch by epoch one subset after the other."""
+    duplicates: Literal["refuse", "drop"] = "refuse"
+    """What to do about pictures on different sides that look alike: stop and name them, or leave them out
+    of training and validation."""
 
     @field_validator("validation", "test")
     @classmethod

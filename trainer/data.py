@@ -10,6 +10,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from typing import Literal
 
@@ -225,16 +226,23 @@ def _choose(
 
 
 def images_below(folder: Path) -> tuple[list[Path], int]:
-    """Return the images below a folder, sorted, and how many other files there are.
+    """Return the images below a folder, a clip's in order, and how many other files there are.
 
     Raises:
         ConfigError: there are no images.
     """
-    files = sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith("."))
+    files = [p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".")]
+    files.sort(key=_in_order)
     images = [p for p in files if p.suffix.lower() in IMAGES]
     if not images:
         raise ConfigError(f"{folder}: no images in it or below ({', '.join(IMAGES)})")
     return images, len(files) - len(images)
+
+
+def _in_order(path: Path) -> list[tuple[str, int]]:
+    """Return what sorts a clip's frame 9 before its frame 10."""
+    parts = re.split(r"(\d+)", path.as_posix())
+    return [(text, int(number or -1)) for text, number in zip_longest(parts[::2], parts[1::2])]
 
 
 def gather(source: Path, target: Path) -> tuple[list[Path], int]:

@@ -248,33 +248,38 @@ def _nothing(graph: Graph, node: Node, _: Any) -> None:
     """Parts are taken by those who use them."""
 
 
-def _item(graph: Graph, node: Node, _: Any) -> None:
-    """Take a part of what was cut into parts along a dimension, or a slice."""
+def _item(graph: Graph, node: Node, layer: Any) -> None:
+    """Take one of the parts that something was cut into along a dimension, or a slice."""
     source, chosen = node.args
     if source.target in ("unbind", torch.unbind):
-        place = graph.constant(f"{node.name}.place", np.array(chosen, np.int64))
+        index = graph.constant(f"{node.name}.index", np.array(chosen, np.int64))
         axis = _argument(source, 1, "dim", default=0)
-        graph.add("Gather", node.name, source.args[0].name, place, axis=axis)
-        return
-    if source.target in ("chunk", torch.chunk):
+        graph.add("Gather", node.name, source.args[0].name, index, axis=axis)
+    elif source.target in ("chunk", torch.chunk):
         shapes = [meta.shape for meta in source.meta["tensor_meta"]]
         axis = _argument(source, 2, "dim", default=0) % len(shapes[0])
         start = sum(shape[axis] for shape in shapes[:chosen])
         _slice(graph, node, node.name, source.args[0].name, axis, start, start + shapes[chosen][axis])
-        return
+    else:
+        _slices(graph, node)
+
+
+def _slices(graph: Graph, node: Node) -> None:
+    source, chosen = node.args
     parts = chosen if isinstance(chosen, tuple) else (chosen,)
     if Ellipsis in parts:
-        place = parts.index(Ellipsis)
+        gap = parts.index(Ellipsis)
         missing = len(_shape(source)) - (len(parts) - 1)
-        parts = (*parts[:place], *[slice(None)] * missing, *parts[place + 1 :])
-    taken = [(axis, part) for axis, part in enumerate(parts) if part != slice(None)]
+        parts = (*parts[:gap], *[slice(None)] * missing, *parts[gap + 1 :])
     name = source.name
-    for count, (axis, part) in enumerate(taken, 1):
+    for axis, part in enumerate(parts):
         if not isinstance(part, slice) or part.step not in (None, 1):
             raise _refuse(node)
-        output = node.name if count == len(taken) else f"{node.name}.{axis}"
-        _slice(graph, node, output, name, axis, part.start or 0, END if part.stop is None else part.stop)
-        name = output
+        if part != slice(None):
+            output, stop = f"{node.name}.{axis}", END if part.stop is None else part.stop
+            _slice(graph, node, output, name, axis, part.start or 0, stop)
+            name = output
+    graph.add("Identity", node.name, name)
 
 
 def _slice(graph: Graph, node: Node, output: str, source: str, axis: int, start: int, stop: int) -> None:

@@ -199,6 +199,7 @@ def test_a_network_without_colour_is_held_against_brightness_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fitting = Fitting(setting(tmp_path, monkeypatch, network={"grey": True}).config)
+    monkeypatch.setattr(fitting, "log", lambda *_, **__: None)  # there is no trainer to log to
     red = torch.zeros(1, 3, 16, 16)
     red[:, 0] = 1.0
     everywhere = torch.ones(1, 1, 16, 16)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from streamer import modelfile, nets
-from streamer.engine import choice
+from streamer.engine import choice, runtime
 from streamer.errors import ConfigError, ModelError
 from streamer.nets import Network
 from streamer.restore import engines
@@ -25,7 +25,7 @@ needs_openvino = pytest.mark.skipif(
     importlib.util.find_spec("openvino") is None, reason="needs openvino, an extra"
 )
 INSTALLED = ["onnxruntime", pytest.param("openvino", marks=needs_openvino)]
-NETWORKS = {
+NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "unet": ("unet", {"width": 8, "levels": 3}),
     "a grey unet": ("unet", {"width": 8, "levels": 2, "grey": True, "shuffle": 3, "lean": True}),
     "nafnet": ("nafnet", {"width": 8}),
@@ -128,10 +128,12 @@ def test_the_bundled_restorer_agrees_within_the_tolerance(which: str) -> None:
 def test_of_many_sizes_openvino_keeps_the_last_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engines, "PROGRAMS", 2)
     compiled: list[Any] = []
-    compile_openvino = engines.compile_openvino
-    monkeypatch.setattr(
-        engines, "compile_openvino", lambda graph, kind: compiled.append(1) or compile_openvino(graph, kind)
-    )
+
+    def compile_counted(graph: Any, kind: str) -> Any:
+        compiled.append(graph)
+        return runtime.compile_openvino(graph, kind)
+
+    monkeypatch.setattr(engines, "compile_openvino", compile_counted)
     made = engine("openvino", network())
     for side in (16, 24, 16, 32, 16, 24):  # 24 is the oldest when 32 comes
         made(pictures(1, side, side))
