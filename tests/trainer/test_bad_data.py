@@ -120,7 +120,7 @@ def test_a_disk_that_is_full_while_pictures_are_decoded_leaves_no_cache(
         outcome = command("fit", path, "--runs", tmp_path / "runs")
     assert outcome.code == 1
     assert "cannot be written: No space left on device" in outcome.err
-    assert list((tmp_path / "cache").iterdir()) == []
+    assert list((tmp_path / "cache").glob("*pictures*")) == []
     assert command("fit", path, "--runs", tmp_path / "runs", "--steps", "1").code == 0
 
 
