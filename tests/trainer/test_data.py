@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import pytest
 
 from streamer.errors import ConfigError
@@ -12,6 +13,7 @@ from tests.trainer.scenes import frames
 from trainer import data
 from trainer.config import DataConfig
 from trainer.data import Picture, Split, clip_of, gather, images_below, split
+from trainer.images import read_image
 
 
 def pictures(*clips: str, each: int = 3) -> list[Picture]:
@@ -163,7 +165,7 @@ def test_pictures_of_one_name_in_several_folders_are_told_apart(tmp_path: Path) 
     for number, folder in enumerate(("pictures", "more", "standard")):
         frames(tmp_path / folder, ["a", "b"], each=number + 1)
         for path in (tmp_path / folder).iterdir():  # other pictures under the same names
-            cv2.imwrite(str(path), cv2.imread(str(path)) // (number + 1))
+            cv2.imwrite(str(path), read_image(path).numpy() // np.uint8(number + 1))
     wanted = config(
         folder=str(tmp_path / "pictures"),
         extra=[str(tmp_path / "more")],
