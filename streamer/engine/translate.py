@@ -100,6 +100,12 @@ class _Tracer(fx.Tracer):
     def proxy(self, node: fx.Node) -> fx.Proxy:
         return _Proxy(node, self)
 
+    def call_module(self, m: nn.Module, forward: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        # tracing takes hold of all networks of the process, and other threads may run theirs meanwhile
+        if not any(isinstance(each, fx.Proxy) for each in (*args, *kwargs.values())):
+            return forward(*args, **kwargs)
+        return super().call_module(m, forward, args, kwargs)
+
     def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
         # layers that compute the example take their weights themselves
         return attr_val if self._computing else super().getattr(attr, attr_val, parameter_proxy_cache)

@@ -137,6 +137,24 @@ def test_the_bundled_restorer_agrees_within_the_tolerance(which: str) -> None:
     assert alike > 60
 
 
+OTHER = nn.Conv2d(3, 3, 1)
+
+
+class Meanwhile(Hinted):
+    """As if another thread ran a network of its own while this one is traced."""
+
+    inputs = 3
+
+    def forward(self, images: Tensor) -> Tensor:
+        assert not isinstance(OTHER(torch.ones(1, 3, 2, 2)), torch.fx.Proxy)
+        return images * 0.5
+
+
+def test_networks_that_run_meanwhile_are_not_taken_for_a_part_of_what_is_translated() -> None:
+    white = torch.full((1, 4, 4, 3), 200, dtype=torch.uint8)
+    assert (engine("onnxruntime", Meanwhile())(white) == 100).all()
+
+
 @needs_openvino
 def test_of_many_sizes_openvino_keeps_the_last_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engines, "PROGRAMS", 2)
