@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import signal
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,8 +18,7 @@ from streamer.cli import exits
 from streamer.errors import ConfigError
 
 if TYPE_CHECKING:
-    from trainer.detector.run import Report as DetectorReport
-    from trainer.run import Report
+    from rich.console import Console
 
 app = typer.Typer(
     name="trainer",
@@ -58,7 +58,7 @@ def fit(
 
         import trainer.config
         import trainer.detector.config
-        from trainer import run
+        from trainer import present, run
         from trainer.detector import run as detector
 
         console = Console(stderr=True, quiet=quiet)
@@ -66,12 +66,14 @@ def fit(
         how: Any = {"resume": resume, "overwrite": overwrite, "steps": steps, "console": console}
         if trainer.detector.config.is_detector(config):
             wanted = trainer.detector.config.load(config).model_copy(update=given)
-            _show(detector.train(wanted, runs / config.stem, **how), quiet=quiet, as_json=as_json)
+            trained = detector.train(wanted, runs / config.stem, **how)
+            _show(trained.facts, trained.show, quiet=quiet, as_json=as_json)
             return
         loaded = trainer.config.load(config).model_copy(update=given)
-        _show(run.train(loaded, runs / config.stem, **how), quiet=quiet, as_json=as_json)
+        found = run.train(loaded, runs / config.stem, **how)
+        _show(found.facts, partial(present.show, found), quiet=quiet, as_json=as_json)
         if not quiet and not as_json:
-            print(f"Look at {runs / config.stem / 'samples.png'} and curves.png beside it")  # noqa: T201
+            print(f"Look at {runs / config.stem / 'report.html'}")  # noqa: T201
 
 
 @app.command()
@@ -81,7 +83,14 @@ def evaluate(
         Path | None,
         typer.Argument(help="Data, split, detector and blur; default: the model's own.", show_default=False),
     ] = None,
-    output: Annotated[Path | None, typer.Option(help="Folder for evaluation.json and samples.png.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for report.html, metrics.json and samples.png.")
+    ] = None,
+    reference: Annotated[
+        Path | None,
+        typer.Option(help="The reference recipe's model file; default: that of runs/reference, if any."),
+    ] = None,
+    runs: Runs = Path("runs"),
     device: Device = None,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -97,18 +106,18 @@ def evaluate(
 
         import trainer.config
         import trainer.detector.config
-        from trainer import run
+        from trainer import present, run
         from trainer.detector import run as detector
 
         console = Console(stderr=True, quiet=quiet)
         if config is not None and trainer.detector.config.is_detector(config):
             labels = trainer.detector.config.load(config)
             measured = detector.evaluate_model(model, labels, output, device, console)
-            _show(measured, quiet=quiet, as_json=as_json)
+            _show(measured.facts, measured.show, quiet=quiet, as_json=as_json)
             return
         loaded = None if config is None else trainer.config.load(config)
-        found = run.evaluate_model(model, loaded, output, device, console)
-        _show(found, quiet=quiet, as_json=as_json)
+        found = run.evaluate_model(model, loaded, output, reference, runs, device, console)
+        _show(found.facts, partial(present.show, found), quiet=quiet, as_json=as_json)
 
 
 @app.command()
@@ -116,7 +125,7 @@ def models(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[CONFIG|MODEL|NAME]...",
+            metavar="CONFIG|MODEL|NAME",
             help="Training configurations, model files, `bundled:NAME`, or names of networks; default: all.",
             show_default=False,
         ),
@@ -146,6 +155,31 @@ def models(
             print(json.dumps(models.facts(chosen, measured, resolved), indent=2))  # noqa: T201
         else:
             Console().print(models.table(chosen, measured, resolved))
+
+
+@app.command()
+def compare(
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN RUN...", help="Run folders, model files, or metrics.json files.", show_default=False
+        ),
+    ],
+    output: Annotated[Path | None, typer.Option(help="A page to write it to, such as compare.html.")] = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Put restorers side by side that were measured on the same pictures."""
+    with exits("trainer", quiet=quiet, verbose=verbose):
+        _check_extra()
+        from trainer import report
+        from trainer.compare import compare as put
+
+        found = put(runs)
+        if output is not None:
+            report.write(output, found.html())
+        _show(found.facts, found.show, quiet=quiet, as_json=as_json)
 
 
 @app.command()
@@ -199,18 +233,22 @@ def main() -> None:
     app()
 
 
-def _show(found: Report | DetectorReport, *, quiet: bool, as_json: bool) -> None:
+def _show(
+    facts: Callable[[], dict[str, Any]], show: Callable[[Console], None], *, quiet: bool, as_json: bool
+) -> None:
     from rich.console import Console
 
     if as_json:
-        print(json.dumps(found.facts(), indent=2))  # noqa: T201
+        print(json.dumps(facts(), indent=2))  # noqa: T201
     elif not quiet:
-        found.show(Console())
+        show(Console())
 
 
 def _check_extra() -> None:
     """Say what to install where the training stack is missing, before anything is done."""
-    missing = [name for name in ("kagglehub", "lightning", "matplotlib", "PIL") if not find_spec(name)]
+    missing = [
+        name for name in ("kagglehub", "lightning", "matplotlib", "PIL", "tensorboard") if not find_spec(name)
+    ]
     if missing:
         raise ConfigError(f"{', '.join(missing)} not installed: `pip install 'cctv-streamer[train]'`")
 

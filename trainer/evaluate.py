@@ -1,66 +1,152 @@
-"""What a model is worth on clips that it never saw, beside doing nothing; measured as streamer applies it."""
+"""Pictures degraded, restored by each system, and measured against the original, beside doing nothing."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from statistics import fmean
-from typing import Any, Literal
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeAlias, cast
 
 import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
+from torch import Tensor
 
 from streamer.boxes import Boxes, disjoint, pad, whole
 from streamer.config import BlurConfig
+from streamer.errors import SourceError
 from streamer.hide import hide
 from streamer.measure import psnr, samples, squared_errors
 from streamer.modelfile import Header
 from streamer.nets import Network
 from streamer.restore import Restorer, cut
+from trainer import ciede2000
+from trainer.colourfulness import change, chroma, colourfulness
 from trainer.config import HIDING
 from trainer.crops import Degrade
 from trainer.data import Picture
 from trainer.degrade import BoxesByName
 from trainer.images import read_image
+from trainer.store import decode
+from trainer.structure import ms_ssim, ssim_map
+
+logger = logging.getLogger(__name__)
+
+IDENTITY = "identity"
+"""Doing nothing: the first row of every table."""
+
+BEST_PSNR = 100.0
+"""In dB: what counts for a picture that came back exactly, whose PSNR is infinite."""
 
 Mode = Literal["regions", "frame"]
 
+Measures: TypeAlias = Mapping[str, float]
+"""By name: ``psnr_db``, ``ssim``, ``ms_ssim`` where the picture is large enough for it, where something is
+hidden ``psnr_regions_db`` and ``ssim_regions``; of colours ``ciede2000``, ``colourfulness``, and from the
+second frame of a clip on ``chroma_change``."""
 
-@dataclass(frozen=True, slots=True)
-class Score:
-    """PSNR in dB."""
+Pairing: TypeAlias = Callable[[Picture], tuple[Tensor, Tensor]]
+"""A picture to what is clean, uint8 ``[H, W, 3]``, and what a network is given: float32 ``[3, H, W]``, or
+``[6, H, W]`` with a hint, which streamer does not give."""
 
-    frame: float
-    """Over the whole frame."""
-    regions: float
-    """Over the hidden pixels."""
+
+def chief_measure(*, hides: bool) -> str:
+    """Return the measure that gains are of: what is hidden counts where something is."""
+    return "psnr_regions_db" if hides else "psnr_db"
+
+
+class System:
+    """What restores: a row of the tables."""
+
+    def __init__(self, name: str, network: Network, header: Header, device: torch.device) -> None:
+        """Prepare.
+
+        Args:
+            name: of the row.
+            network: as ``modelfile.load`` returns it.
+            header: of its file; it is applied as it was trained.
+            device: where it runs; pictures go there and come back.
+        """
+        self.name = name
+        self.header = header
+        self.network = network
+        self.mode = mode_of(header)
+        self._device = device
+        self._restorer = Restorer(network, header, device, self.mode)
+
+    def restore(self, blurred: Tensor, regions: Boxes, mask: NDArray[np.uint8] | None = None) -> Tensor:
+        """Restore a hidden picture as streamer would: uint8 ``[H, W, 3]`` to the same."""
+        return self._restorer.restore([blurred.to(self._device)], [regions], [mask])[0].cpu()
+
+    def restore_floats(self, degraded: Tensor) -> Tensor:
+        """Restore a whole picture with nothing rounded on the way.
+
+        Args:
+            degraded: float32 ``[inputs, H, W]``, which may go beyond 0 to 1.
+
+        Returns:
+            float32 ``[3, H, W]``, clipped to 0 to 1.
+        """
+        height, width = degraded.shape[1:]
+        images = degraded[None].to(self._device)
+        size = self.header.size if self.mode == "frame" else None
+        with torch.inference_mode():
+            if size is None:
+                stride = self.network.stride
+                padded = F.pad(images, (0, -width % stride, 0, -height % stride), mode="replicate")
+                output = self.network(padded)[:, :, :height, :width]
+            else:
+                square = F.interpolate(images, (size, size), mode="bilinear", antialias=True)
+                drawn = self.network(square)
+                if self.network.residual:
+                    drawn = drawn - square[:, :3]
+                output = F.interpolate(drawn, (height, width), mode="bilinear")
+                if self.network.residual:
+                    output = output + images[:, :3]
+        return cast(Tensor, output[0].clamp(0.0, 1.0).cpu())
+
+    def restore_square(self, square: Tensor) -> Tensor:
+        """Run the network on float32 ``[1, 3, S, S]`` of the size that it was trained on."""
+        with torch.inference_mode():
+            return cast(Tensor, self.network(square.to(self._device)).cpu())
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What one frame counts for."""
+    """What one picture counts for."""
 
-    clip: str
-    identity: Score
-    """Of the blurred picture itself."""
-    model: Score
-    """Of the restored picture."""
+    picture: Picture
     regions: int
-    worsened: int
-    """How many regions are further from the original than they were before."""
+    """How many are hidden; 1 for a picture that is degraded all over."""
+    measures: Mapping[str, Measures]
+    """By system, ``IDENTITY`` first."""
+    worsened: Mapping[str, int]
+    """How many regions are further from the original than before, by system but for the identity."""
+    original: Measures = field(default_factory=dict)
+    """The original's own ``colourfulness`` and ``chroma_change``, for what is reported as a share of it."""
+
+    @property
+    def hides(self) -> bool:
+        """Whether regions are told from the whole picture."""
+        return "psnr_regions_db" in self.measures[IDENTITY]
+
+    def gain(self, system: str) -> float:
+        """Return a system's PSNR over that of doing nothing, in dB, where something was hidden."""
+        chief = chief_measure(hides=self.hides)
+        return self.measures[system][chief] - self.measures[IDENTITY][chief]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scored:
-    """A frame, hidden and restored, and how near each is to the original."""
+    """A picture, degraded and restored, and how near each is to the original."""
 
-    original: torch.Tensor
-    """uint8 ``[H, W, 3]``."""
-    blurred: torch.Tensor
-    restored: torch.Tensor
+    original: Tensor
+    """uint8, or where nothing was rounded float32 of 0 to 255, ``[H, W, 3]``."""
+    degraded: Tensor
+    restored: Mapping[str, Tensor]
+    """By system."""
     regions: Boxes
     """int32 ``[R, 4]``: what is hidden."""
     row: Row
@@ -68,65 +154,8 @@ class Scored:
     """uint8 ``[H, W]``: 1 for what is hidden of the regions; None for all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """Means over frames, of one clip or of all."""
-
-    frames: int
-    regions: int
-    identity: Score
-    model: Score
-    worsened: float
-    """Share of the regions that are further from the original than before."""
-
-    @property
-    def gain(self) -> float:
-        """Decibels inside the regions over doing nothing."""
-        return self.model.regions - self.identity.regions
-
-    def facts(self) -> dict[str, Any]:
-        """Return it as plain data, for JSON."""
-        return {
-            "frames": self.frames,
-            "regions": self.regions,
-            "identity": {"psnr_db": self.identity.frame, "psnr_regions_db": self.identity.regions},
-            "model": {"psnr_db": self.model.frame, "psnr_regions_db": self.model.regions},
-            "gain_regions_db": self.gain,
-            "worsened_share": self.worsened,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """The table: each clip, and the mean over clips, so that a long clip counts no more than a short one."""
-
-    clips: Mapping[str, Summary]
-
-    @property
-    def mean(self) -> Summary:
-        """The mean over clips; frames and regions are sums."""
-        clips = list(self.clips.values())
-        return Summary(
-            sum(clip.frames for clip in clips),
-            sum(clip.regions for clip in clips),
-            _mean([clip.identity for clip in clips]),
-            _mean([clip.model for clip in clips]),
-            fmean(clip.worsened for clip in clips),
-        )
-
-    def facts(self) -> dict[str, Any]:
-        """Return it as plain data, for JSON."""
-        return {
-            "mean_over_clips": self.mean.facts(),
-            "clips": {name: clip.facts() for name, clip in self.clips.items()},
-        }
-
-
 def score(
-    pictures: Iterable[Picture],
-    boxes: BoxesByName,
-    blur: BlurConfig,
-    restorer: Restorer,
+    pictures: Iterable[Picture], boxes: BoxesByName, blur: BlurConfig, systems: Iterable[System]
 ) -> Iterator[Scored]:
     """Hide and restore frames at their full size, by the code that runs live.
 
@@ -135,45 +164,86 @@ def score(
             their identity has no finite PSNR.
         boxes: what to hide in them.
         blur: how.
-        restorer: what restores them.
+        systems: what restores them.
     """
+    systems = list(systems)
     for picture in pictures:
         if len(boxes.get(picture.name, ())) == 0:
             continue
         original = read_image(picture.path)
         random = np.random.default_rng(int(picture.digest[:8], 16))
         blurred, regions, mask = hide(original, boxes[picture.name], blur, random=random)
-        restored = restorer.restore([blurred], [regions], [mask])[0]
-        if (scored := compare(picture.clip, original, blurred, restored, regions, mask)) is not None:
+        restored = {system.name: system.restore(blurred, regions, mask) for system in systems}
+        if (scored := compare(picture, original, blurred, restored, regions, mask)) is not None:
             yield scored
 
 
-def score_whole(pictures: Iterable[Picture], degrade: Degrade, restorer: Restorer) -> Iterator[Scored]:
-    """Degrade whole pictures and restore them as streamer would, which knows 8 bits only.
+def score_whole(
+    pictures: Iterable[Picture],
+    pairing: Pairing,
+    systems: Iterable[System],
+    *,
+    rounded: bool = True,
+    colour: bool = False,
+) -> Iterator[Scored]:
+    """Restore pictures that are degraded all over.
 
     Args:
-        pictures: that can be read; what is drawn for each follows from its contents.
-        degrade: what is done to them.
-        restorer: what restores them, in mode ``frame``.
+        pictures: each clip's in order; those that cannot be read, or were not changed, are left out.
+        pairing: makes a pair of each.
+        systems: what restores them.
+        rounded: give networks 8 bits and take 8 bits from them, which is all that streamer knows; otherwise
+            nothing is rounded, as the literature on denoising has it.
+        colour: measure colours too.
     """
+    systems = list(systems)
+    flicker = _Flicker()
     for picture in pictures:
-        original = read_image(picture.path)
+        try:
+            original, planes = pairing(picture)
+        except SourceError as error:
+            logger.warning("left out: %s", error)
+            continue
         height, width = original.shape[:2]
-        planes = original.permute(2, 0, 1).float() / 255
-        degraded = degrade(planes, np.random.default_rng(int(picture.digest[:8], 16)))[:3]
-        rounded = (degraded * 255).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).contiguous()
         everything = whole(width, height)
-        restored = restorer.restore([rounded], [everything])[0]
-        if (scored := compare(picture.clip, original, rounded, restored, everything)) is not None:
-            yield scored
+        if rounded:
+            planes = torch.cat([(planes[:3] * 255).round().clamp(0, 255) / 255, planes[3:]])
+            degraded = _bytes(planes[:3])
+            restored = {
+                system.name: system.restore(degraded, everything)
+                if len(planes) == 3
+                else _bytes(system.restore_floats(planes))
+                for system in systems
+            }
+        else:
+            original = original.float()
+            degraded = _levels(planes[:3].clamp(0, 1))
+            restored = {system.name: _levels(system.restore_floats(planes)) for system in systems}
+        scored = compare(picture, original, degraded, restored, everything, hides=False)
+        if scored is None:
+            continue
+        yield _coloured(scored, flicker) if colour else scored
 
 
-def at_size(frame: Scored, network: Network, size: int) -> Scored | None:
-    """Score a whole frame once more at the network's own size, which is how the reference recipe measures.
+def paired_by(degrade: Degrade) -> Pairing:
+    """Return what reads a picture and degrades it, without hints; what is drawn follows from its contents."""
+
+    def pairing(picture: Picture) -> tuple[Tensor, Tensor]:
+        both = decode(picture)
+        planes = both.permute(2, 0, 1).float() / 255
+        # the hints that training draws are of the very picture: here they would tell what is asked for
+        random = np.random.default_rng(int(picture.digest[:8], 16))
+        return both[..., :3].contiguous(), degrade(planes, random)[:3]
+
+    return pairing
+
+
+def at_size(frame: Scored, systems: Iterable[System], size: int) -> Scored | None:
+    """Score a whole frame once more at the networks' own size, which is how the reference recipe measures.
 
     Args:
         frame: at its full size.
-        network: applied to the blurred frame after resizing.
+        systems: applied to the degraded frame after resizing.
         size: side in pixels of the square.
 
     Returns:
@@ -181,88 +251,140 @@ def at_size(frame: Scored, network: Network, size: int) -> Scored | None:
     """
     height, width = frame.original.shape[:2]
     everything = whole(width, height)
-    original, blurred = (cut(image, everything, size, 0.0) for image in (frame.original, frame.blurred))
-    with torch.inference_mode():
-        restored = network(blurred)
+    original, degraded = (cut(image, everything, size, 0.0) for image in (frame.original, frame.degraded))
+    restored = {system.name: system.restore_square(degraded) for system in systems}
     scale = np.array([size / width, size / height] * 2, np.float32)
     regions = pad(frame.regions.astype(np.float32) * scale, size, size, 0.0)
     mask = None
     if frame.mask is not None:  # a pixel counts that is hidden in part, as along the edges of the regions
         share = cv2.resize(frame.mask * np.uint8(255), (size, size), interpolation=cv2.INTER_AREA)
         mask = (share > 0).astype(np.uint8)
-    images = [
-        (image[0].permute(1, 2, 0) * 255).round().to(torch.uint8).contiguous()
-        for image in (original, blurred, restored)
-    ]
-    return compare(frame.row.clip, images[0], images[1], images[2], regions, mask)
-
-
-def compare(
-    clip: str,
-    original: torch.Tensor,
-    blurred: torch.Tensor,
-    restored: torch.Tensor,
-    regions: Boxes,
-    mask: NDArray[np.uint8] | None = None,
-) -> Scored | None:
-    """Measure a hidden frame and its restoration against the original.
-
-    Args:
-        clip: that it belongs to.
-        original: uint8 ``[H, W, 3]``.
-        blurred: likewise.
-        restored: likewise.
-        regions: int32 ``[R, 4]``: what is hidden.
-        mask: uint8 ``[H, W]``: 1 for what is hidden of them; None for all.
-
-    Returns:
-        None where the blurred or the restored frame equals the original and there is no finite PSNR.
-    """
-    identity, model = _score(original, blurred, regions, mask), _score(original, restored, regions, mask)
-    if identity is None or model is None:
-        return None
-    worsened = 0
-    for region in regions[:, None]:
-        before, after = (
-            squared_errors(original, [other], region, mask)[0][1] for other in (blurred, restored)
-        )
-        worsened += after > before
-    row = Row(clip, identity, model, len(regions), worsened)
-    return Scored(original, blurred, restored, regions, row, mask)
-
-
-def _score(
-    original: torch.Tensor, other: torch.Tensor, regions: Boxes, mask: NDArray[np.uint8] | None
-) -> Score | None:
-    areas = disjoint(regions)
-    everywhere, inside = squared_errors(original, [other], areas, mask)[0]
-    frame, hidden = psnr(everywhere, original.numel()), psnr(inside, samples(areas, mask))
-    if frame is None or hidden is None or not (math.isfinite(frame) and math.isfinite(hidden)):
-        return None
-    return Score(frame, hidden)
-
-
-def summarise(rows: Iterable[Row]) -> Evaluation:
-    """Take the means over each clip's frames."""
-    clips: dict[str, list[Row]] = {}
-    for row in rows:
-        clips.setdefault(row.clip, []).append(row)
-    return Evaluation({clip: _summary(clips[clip]) for clip in sorted(clips)})
-
-
-def _summary(rows: Sequence[Row]) -> Summary:
-    regions = sum(row.regions for row in rows)
-    return Summary(
-        len(rows),
+    return compare(
+        frame.row.picture,
+        _bytes(original[0]),
+        _bytes(degraded[0]),
+        {name: _bytes(image[0]) for name, image in restored.items()},
         regions,
-        _mean([row.identity for row in rows]),
-        _mean([row.model for row in rows]),
-        sum(row.worsened for row in rows) / regions,
+        mask,
+        hides=frame.row.hides,
     )
 
 
-def _mean(scores: Sequence[Score]) -> Score:
-    return Score(fmean(score.frame for score in scores), fmean(score.regions for score in scores))
+def compare(
+    picture: Picture,
+    original: Tensor,
+    degraded: Tensor,
+    restored: Mapping[str, Tensor],
+    regions: Boxes,
+    mask: NDArray[np.uint8] | None = None,
+    *,
+    hides: bool = True,
+) -> Scored | None:
+    """Measure a degraded picture and its restorations against the original.
+
+    Args:
+        picture: that it is.
+        original: uint8, or float32 of 0 to 255, ``[H, W, 3]``, on the CPU.
+        degraded: likewise.
+        restored: likewise, by system.
+        regions: int32 ``[R, 4]``: what is hidden.
+        mask: uint8 ``[H, W]``: 1 for what is hidden of them; None for all.
+        hides: whether regions are to be told from the whole picture; otherwise they are all of it.
+
+    Returns:
+        None where what is degraded equals the original, so that nothing can be gained.
+    """
+    areas = disjoint(regions)
+    if squared_errors(original, [degraded], areas, mask)[0][1] == 0:
+        return None
+    worsened = {}
+    for system, image in restored.items():
+        errors = [squared_errors(original, [degraded, image], region, mask) for region in regions[:, None]]
+        worsened[system] = sum(after[1] > before[1] for before, after in errors)
+    rows = {
+        system: _measures(original, image, areas, mask, hides=hides)
+        for system, image in ((IDENTITY, degraded), *restored.items())
+    }
+    row = Row(picture, len(regions), rows, worsened)
+    return Scored(original, degraded, restored, regions, row, mask)
+
+
+def _measures(
+    original: Tensor, other: Tensor, areas: Boxes, mask: NDArray[np.uint8] | None, *, hides: bool
+) -> Measures:
+    everywhere, inside = squared_errors(original, [other], areas, mask)[0]
+    one, two = (image.numpy().astype(np.float32) / 255 for image in (original, other))
+    similar = ssim_map(one, two)
+    found = {
+        "psnr_db": _decibels(everywhere, original.numel()),
+        "ssim": float(similar.mean(dtype=np.float64)),
+    }
+    if (scales := ms_ssim(one, two)) is not None:
+        found["ms_ssim"] = scales
+    if hides:
+        counted = np.zeros(similar.shape, bool)
+        for x0, y0, x1, y1 in areas.tolist():
+            counted[y0:y1, x0:x1] = True if mask is None else mask[y0:y1, x0:x1]
+        found["psnr_regions_db"] = _decibels(inside, samples(areas, mask))
+        found["ssim_regions"] = float(similar[counted].mean(dtype=np.float64))
+    return found
+
+
+def _decibels(squared_error: int, count: int) -> float:
+    found = psnr(squared_error, count)
+    return BEST_PSNR if found is None else min(found, BEST_PSNR)
+
+
+class _Flicker:
+    """The colours of a clip's frame before, and how much those of the next one differ."""
+
+    def __init__(self) -> None:
+        self._clip = ""
+        self._before: dict[str, NDArray[np.uint8]] = {}
+
+    def changes(self, clip: str, pictures: Mapping[str, NDArray[np.uint8]]) -> dict[str, float]:
+        """Return the change since the clip's frame before by name; nothing for its first one."""
+        now = {name: chroma(picture) for name, picture in pictures.items()}
+        before, self._before = self._before, now
+        follows, self._clip = clip == self._clip, clip
+        if not follows:
+            return {}
+        return {
+            name: change(before[name], frame)
+            for name, frame in now.items()
+            if name in before and before[name].shape == frame.shape
+        }
+
+
+def _coloured(scored: Scored, flicker: _Flicker) -> Scored:
+    """Add what is measured of colours."""
+    pictures = {"": scored.original, IDENTITY: scored.degraded, **scored.restored}
+    arrays = {name: picture.numpy() for name, picture in pictures.items()}
+    changes = flicker.changes(scored.row.picture.clip, arrays)
+    original = ciede2000.lab(arrays[""].astype(np.float32) / 255)
+    measures = {}
+    for name, found in scored.row.measures.items():
+        other = ciede2000.lab(arrays[name].astype(np.float32) / 255)
+        measures[name] = {
+            **found,
+            "ciede2000": float(ciede2000.difference(original, other).mean(dtype=np.float64)),
+            "colourfulness": colourfulness(arrays[name]),
+            **({"chroma_change": changes[name]} if name in changes else {}),
+        }
+    own = {"colourfulness": colourfulness(arrays[""])}
+    if "" in changes:
+        own["chroma_change"] = changes[""]
+    return replace(scored, row=replace(scored.row, measures=measures, original=own))
+
+
+def _levels(planes: Tensor) -> Tensor:
+    """Turn float32 ``[3, H, W]`` of 0 to 1 into float32 ``[H, W, 3]`` of 0 to 255."""
+    return (planes * 255).permute(1, 2, 0).contiguous()
+
+
+def _bytes(planes: Tensor) -> Tensor:
+    """Turn float32 ``[3, H, W]`` of 0 to 1 into uint8 ``[H, W, 3]``."""
+    return _levels(planes).round().clamp(0, 255).to(torch.uint8)
 
 
 def mode_of(header: Header) -> Mode:

@@ -14,11 +14,16 @@ import pytest
 import yaml
 
 from streamer import modelfile
+from streamer.errors import ConfigError
 from tests.trainer.scenes import command, configuration, frames, install
 from trainer import cli, config, fit
 from trainer.fit import Fitting
+from trainer.run import check
 
-OUTPUTS = {"model.safetensors", "metrics.csv", "curves.png", "samples.png", "config.yaml", "evaluation.json"}
+OUTPUTS = {
+    "model.safetensors", "metrics.csv", "metrics.json", "curves.png", "samples.png", "report.html",
+    "config.yaml",
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -35,7 +40,7 @@ def test_fit_writes_the_whole_run(work: Path) -> None:
     outcome = command("fit", path)
     assert outcome.code == 0, outcome.err
     run = work / "runs" / "small"
-    assert {entry.name for entry in run.iterdir()} == OUTPUTS | {"checkpoints"}
+    assert {entry.name for entry in run.iterdir()} == OUTPUTS | {"checkpoints", "logs"}
     assert {entry.name for entry in (run / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
     with (run / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -48,7 +53,13 @@ def test_fit_writes_the_whole_run(work: Path) -> None:
     network, header = modelfile.load(run / "model.safetensors")
     assert (header.network, header.size, header.context) == ("unet", 16, 0.25)
     assert header.training["clips"] == {"train": ["a", "d"], "validation": ["b"], "test": ["c"]}
-    assert header.metrics == json.loads((run / "evaluation.json").read_text())
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert {**header.metrics, "tables": []} == {key: metrics[key] for key in metrics if key != "cost"} | {
+        "tables": []
+    }
+    (found,), (brief,) = metrics["tables"], header.metrics["tables"]
+    assert brief == {key: found[key] for key in brief}
+    assert len(found["pictures"]) == 4
     assert network.stride == 4
     table = [line.split() for line in outcome.out.splitlines()]
     identity = next(i for i, line in enumerate(table) if line[:2] == ["c", "identity"])
@@ -60,7 +71,7 @@ def test_samples_show_blurred_original_and_restored(work: Path) -> None:
     sheet = cv2.imread(str(work / "runs" / "small" / "samples.png"))
     assert sheet is not None
     assert sheet.shape == (28 + 4 * 200, 3 * 320, 3)  # a heading, and the four frames of the test clip
-    blurred, original, restored = (sheet[28:198, 320 * i + 60 : 320 * i + 260] for i in range(3))
+    blurred, restored, original = (sheet[28:198, 320 * i + 60 : 320 * i + 260] for i in range(3))
     contrast = [float(cv2.Laplacian(tile, cv2.CV_64F).std()) for tile in (blurred, original, restored)]
     assert contrast[1] > 2 * contrast[0]
     assert contrast[1] > 2 * contrast[2]
@@ -83,19 +94,60 @@ def test_fit_stops_after_two_steps(work: Path, monkeypatch: pytest.MonkeyPatch, 
     assert modelfile.load(work / "runs" / "small" / "model.safetensors")[1].training["steps"] == 2
 
 
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {
+            "network": {"name": "nafnet", "encoder": [1], "decoder": [1]},
+            "fit": {"loss": {"ms_ssim": 0.84, "l1": 0.16}},
+        },
+        {
+            "network": {"name": "pix2pix", "width": 8, "levels": 3},
+            "fit": {"loss": {"l1": 100, "adversarial": 1}},
+        },
+        {
+            "task": "denoise",
+            "pairs": {"of": "crops"},
+            "network": {"name": "autoencoder", "widths": [4, 8], "norm": True, "dropout": 0.1, "grey": True},
+        },
+    ],
+    ids=["nafnet", "pix2pix", "autoencoder"],
+)
+def test_fit_takes_every_network_to_a_model_that_loads(work: Path, sections: dict[str, Any]) -> None:
+    path = configuration(work, **sections)
+    facts = yaml.safe_load(path.read_text()) | {"network": sections["network"]}  # none of the scene's own
+    path.write_text(yaml.safe_dump(facts))
+    outcome = command("fit", path, "--steps", "2")
+    assert outcome.code == 0, outcome.err
+    network, header = modelfile.load(work / "runs" / "small" / "model.safetensors")
+    assert {"name": header.network, **header.config} == sections["network"]
+    assert not [name for name in network.state_dict() if "discriminator" in name]
+    assert header.metrics["full_size"]["clips"]["c"]["frames"] == 4
+
+
 def test_evaluate_repeats_what_fit_found(work: Path) -> None:
     command("fit", configuration(work))
     run = work / "runs" / "small"
-    expected = json.loads((run / "evaluation.json").read_text())
+    expected = json.loads((run / "metrics.json").read_text())
     outcome = command("evaluate", run / "model.safetensors", "--json", "--output", work / "again")
     assert outcome.code == 0, outcome.err
-    assert json.loads(outcome.out) == expected
-    assert json.loads((work / "again" / "evaluation.json").read_text()) == expected
-    assert (work / "again" / "samples.png").exists()
+    found = json.loads(outcome.out)
+    assert json.loads((work / "again" / "metrics.json").read_text()) == found
+    assert {entry.name for entry in (work / "again").iterdir()} == {
+        "metrics.json",
+        "samples.png",
+        "report.html",
+    }
+    assert [cost["name"] for cost in found["cost"]["ms_per_frame"]] == ["small", "720p", "720p, 8 regions"]
+    assert all(cost["ms"] > 0 for cost in found["cost"]["ms_per_frame"])
+    del found["cost"], expected["cost"]
+    assert found == expected
     assert expected["unseen"] is True
-    clip = expected["full_size"]["clips"]["c"]
+    (table,) = expected["tables"]
+    clip = table["clips"]["c"]
     assert (clip["frames"], clip["regions"]) == (4, 4)
-    assert expected["full_size"]["mean_over_clips"]["identity"] == clip["identity"]
+    means = {name: each["mean"] for name, each in table["mean_over_clips"]["identity"].items()}
+    assert means == clip["identity"]
 
 
 def test_evaluate_says_so_where_training_saw_the_clips(work: Path) -> None:
@@ -109,9 +161,13 @@ def test_evaluate_says_so_where_training_saw_the_clips(work: Path) -> None:
 
 def test_whole_frames_are_evaluated_at_the_networks_size_too(work: Path) -> None:
     outcome = command("fit", configuration(work, pairs={"of": "frames", "size": 24}), "--json")
-    facts = json.loads(outcome.out)
-    assert facts["network_size"]["size"] == 24
-    assert facts["network_size"]["clips"]["c"]["frames"] == 4
+    full, small = json.loads(outcome.out)["tables"]
+    assert (full["title"], small["title"]) == (
+        "At full size, as streamer restores",
+        "At 24x24, as it was trained",
+    )
+    assert small["clips"]["c"]["frames"] == 4
+    assert small["mean_over_clips"]["identity"] != full["mean_over_clips"]["identity"]
 
 
 def test_a_run_that_is_there_is_not_replaced_unasked(work: Path) -> None:
@@ -153,6 +209,7 @@ from streamer import detect
 from tests.trainer.scenes import StandIn
 from trainer.cli import main
 from trainer.fit import Fitting
+from trainer.run import check
 
 original = Fitting.training_step
 
@@ -245,3 +302,17 @@ def test_what_was_left_out_is_counted(work: Path) -> None:
 def test_the_command_line_starts_without_lightning() -> None:
     check = "import sys, trainer.cli; sys.exit(bool({'lightning', 'torch', 'matplotlib'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
+
+
+def test_a_run_of_an_earlier_version_may_go_on(tmp_path: Path) -> None:
+    defaults = config.dump(config.TrainConfig())
+    before = {key: value for key, value in defaults.items() if key != "noise"}  # as if there had been none
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "last.ckpt").touch()
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(before))
+    check(tmp_path, defaults, resume=True, overwrite=False, defaults=defaults)
+    other = {**defaults, "noise": {**defaults["noise"], "gain": 2.0}}
+    with pytest.raises(
+        ConfigError, match=r"noise\.gain: is 2\.0, but .* was started with 0\.0; change it back"
+    ):
+        check(tmp_path, other, resume=True, overwrite=False, defaults=defaults)

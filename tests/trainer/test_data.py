@@ -10,7 +10,7 @@ from streamer.errors import ConfigError
 from tests.trainer.scenes import frames
 from trainer import data
 from trainer.config import DataConfig
-from trainer.data import Picture, Split, clip_of, gather, split
+from trainer.data import Picture, Split, clip_of, gather, images_below, split
 
 
 def pictures(*clips: str, each: int = 3) -> list[Picture]:
@@ -201,3 +201,10 @@ def test_the_dataset_is_answered_from_a_cache_without_a_network(
 def test_a_wrong_handle_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"data\.kaggle: .*; expected owner/name"):
         data.read(config(kaggle="nonsense", frames=str(tmp_path / "frames")), seed=0)
+
+
+def test_frames_of_a_clip_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    for name in ("b_10", "b_9", "a_100", "b_1", "a_20", "c"):
+        (tmp_path / f"{name}.jpg").touch()
+    found, _ = images_below(tmp_path)
+    assert [path.stem for path in found] == ["a_20", "a_100", "b_1", "b_9", "b_10", "c"]

@@ -17,7 +17,8 @@ from streamer.hide import hide
 from streamer.restore import load as load_restorer
 from streamer.restorers import RestoreConfig
 from tests.trainer.scenes import command
-from trainer.evaluate import compare
+from trainer.data import Picture
+from trainer.evaluate import IDENTITY, compare
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 KAGGLE = "data/kaggle/datasets/ckay16/accident-detection-from-cctv-footage/versions/1"
@@ -62,12 +63,14 @@ def test_the_bundled_restorer_beats_the_identity_on_a_held_out_clip(
                 found = detector.detect([image])[0]
                 blurred, regions, _ = hide(image, found.boxes, BlurConfig())
                 restored = restorer.restore([blurred], [regions])[0]
-                scored = compare("crash", image, blurred, restored, regions)
+                picture = Picture(Path(f"crash_{index}"), f"crash_{index}", "crash", str(index))
+                scored = compare(picture, image, blurred, {"bundled": restored}, regions)
                 if scored is not None:
                     rows.append(scored.row)
     assert len(rows) >= 5
     assert sum(row.regions for row in rows) >= 20
-    gains = [row.model.regions - row.identity.regions for row in rows]
+    gains = [row.gain("bundled") for row in rows]
     assert fmean(gains) > 1.0
     assert min(gains) > 0.0
-    assert all(row.model.frame > row.identity.frame for row in rows)
+    for measure in ("psnr_db", "ssim", "ssim_regions"):
+        assert all(row.measures["bundled"][measure] > row.measures[IDENTITY][measure] for row in rows)

@@ -23,7 +23,7 @@ from streamer.errors import ConfigError, SinkError
 from streamer.frame import Detections
 from streamer.modelfile import Header
 from streamer.nets import Fcos
-from trainer import data, label, report
+from trainer import data, duplicates, label, report
 from trainer.data import Split
 from trainer.detector.config import DetectorConfig
 from trainer.detector.evaluate import THRESHOLDS, Evaluation, evaluate
@@ -104,7 +104,7 @@ def train(
 
     Args:
         config: what and how.
-        folder: for ``model.safetensors``, ``metrics.csv``, ``evaluation.json``, ``config.yaml`` and
+        folder: for ``model.safetensors``, ``metrics.csv``, ``metrics.json``, ``config.yaml`` and
             ``checkpoints/``.
         resume: go on with the run that is in the folder.
         overwrite: start again over a run that is in the folder.
@@ -120,7 +120,7 @@ def train(
     device = resolve(config.device)
     facts = config.model_dump(mode="json")
     check(folder, facts, resume=resume, overwrite=overwrite)
-    split, labels = read(config)
+    split, labels = read(config, console)
     report.write_yaml(folder / "config.yaml", facts)
     samples = Samples(
         [Sample(picture.path, labels[picture.name]) for picture in split.train],
@@ -160,7 +160,7 @@ def train(
         heads, network, folder.name, classes=config.network.classes, threshold=min(THRESHOLDS)
     )
     found = _evaluate(detector, folder.name, split, labels, config, device, console)
-    report.write_json(folder / "evaluation.json", found.facts())
+    report.write_json(folder / "metrics.json", found.facts())
     _save(folder / MODEL, fitted.network, replace(header, metrics=found.facts()))
     draft.unlink()
     return found
@@ -174,7 +174,7 @@ def evaluate_model(
     Args:
         model: as ``detect.model`` has it.
         config: whose labels, split and classes apply.
-        folder: for ``evaluation.json``; None writes nothing.
+        folder: for ``metrics.json``; None writes nothing.
         device: in place of the configuration's.
         console: where progress goes.
 
@@ -183,27 +183,27 @@ def evaluate_model(
         SinkError: the folder cannot be written.
     """
     resolved = resolve(device or config.device)
-    split, labels = read(config)
+    split, labels = read(config, console)
     detector = detect.load(
         DetectConfig(model=model), resolved, classes=config.network.classes, threshold=min(THRESHOLDS)
     )
     found = _evaluate(detector, detector.name, split, labels, config, resolved, console)
     if folder is not None:
-        report.write_json(folder / "evaluation.json", found.facts())
+        report.write_json(folder / "metrics.json", found.facts())
     return found
 
 
-def read(config: DetectorConfig) -> tuple[Split, Labels]:
+def read(config: DetectorConfig, console: Console) -> tuple[Split, Labels]:
     """Return the labelled frames, divided by clip, and what is in them.
 
     Raises:
-        ConfigError: there are none, or the split leaves a side without any.
+        ConfigError: there are none, or the split leaves a side without any, or near-duplicates cross it.
     """
     folder = Path(config.labels.folder)
     labels = {image.name: image.objects for image in coco.load(folder / label.FILE)[0]}
     pictures = data.find(config.data.model_copy(update={"folder": str(folder / label.FOLDER)}))[0]
     labelled = [picture for picture in pictures if picture.name in labels]
-    divided = data.split(labelled, config.data, config.seed)
+    divided = duplicates.check(data.split(labelled, config.data, config.seed), config.data, console)
     divided.counts["without labels"] += len(pictures) - len(labelled)
     sides = ", ".join(f"{len(getattr(divided, side))} frames for {side}" for side in divided.clips())
     left_out = ", ".join(f"{count} {cause}" for cause, count in sorted(divided.counts.items()) if count)

@@ -80,12 +80,12 @@ def test_fit_stops_after_two_steps_and_writes_the_whole_run(work: Path) -> None:
     assert outcome.code == 0, outcome.err
     run = work / "runs" / "mine"
     assert {entry.name for entry in run.iterdir()} == {
-        "model.safetensors", "metrics.csv", "evaluation.json", "config.yaml", "checkpoints",
+        "model.safetensors", "metrics.csv", "metrics.json", "config.yaml", "checkpoints",
     }  # fmt: skip
     _, header = modelfile.load_detector(run / "model.safetensors")
     assert header.training["steps"] == 2
     assert header.training["clips"] == {"train": ["a"], "validation": ["b"], "test": ["c"]}
-    assert header.metrics == json.loads((run / "evaluation.json").read_text())
+    assert header.metrics == json.loads((run / "metrics.json").read_text())
     assert header.metrics["test"]["objects"] == {"vehicles": 2, "persons": 2}
     assert (run / "metrics.csv").read_text().splitlines()[0] == "step,score_loss,box_loss"
     assert "vehicles uncovered" in outcome.out
@@ -152,7 +152,7 @@ def test_evaluate_measures_any_detector(work: Path, monkeypatch: pytest.MonkeyPa
     facts = json.loads(outcome.out)
     assert facts["test"]["frames"] == 2
     assert facts["test"]["thresholds"][0]["uncovered"]["persons"] <= 1.0
-    assert json.loads((work / "there" / "evaluation.json").read_text()) == facts
+    assert json.loads((work / "there" / "metrics.json").read_text()) == facts
 
 
 def test_frames_without_labels_are_left_out_and_counted(work: Path) -> None:

@@ -1,0 +1,47 @@
+"""Files that are written whole or not at all, and their folders with them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from streamer.errors import SinkError
+from streamer.sink.replace import replace
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file, and its folder where that is not there, whole or not at all.
+
+    Raises:
+        SinkError: it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SinkError(f"{path}: cannot be written: {error.strerror or error}") from error
+    replace(path, content)
+
+
+def write_json(path: Path, facts: Mapping[str, Any]) -> None:
+    """Write plain data as JSON; errors as in ``write``."""
+    write(path, (json.dumps(facts, indent=2) + "\n").encode())
+
+
+def write_yaml(path: Path, facts: Mapping[str, Any]) -> None:
+    """Write plain data as YAML; errors as in ``write``."""
+    write(path, yaml.safe_dump(dict(facts), sort_keys=False).encode())
+
+
+def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows with the first row's keys as columns; errors as in ``write``."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write(path, text.getvalue().encode())
