@@ -7,10 +7,12 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torchvision.transforms.v2 import functional as transforms
 
 from streamer.errors import ConfigError
+from trainer.images import resized
 from trainer.pairs import Items
 from trainer.store import Store
 
@@ -79,38 +81,32 @@ class Crops(Items):
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
         epoch, item = divmod(index, len(self))
         random = np.random.default_rng([self._seed, 0 if self._fixed else epoch, item])
-        picture = torch.from_numpy(self._pictures[self._large[item % len(self._large)]]).permute(2, 0, 1)
-        square = transforms.to_dtype(self._cut(picture, random), torch.float32, scale=True)
-        if "colour" in self._augment:
-            square = _coloured(square, random)
-        return self._degrade(square, random), square[:3], torch.ones(1, self._size, self._size)
-
-    def _cut(self, picture: Tensor, random: np.random.Generator) -> Tensor:
-        """Cut a square anywhere, of up to three times the size where pictures may be scaled.
-
-        What happens is drawn here, not by torchvision's own classes: they draw from torch's one generator,
-        which an item would have to put aside, seed and put back, for half of what is left of the speed.
-        """
-        square: Tensor
-        size = [self._size, self._size]
-        height, width = picture.shape[1:]
-        side = self._size
-        if self._of == "frames":
-            square = transforms.resize(picture, size, antialias=True)
-        elif self._fixed:
-            square = transforms.crop(picture, (height - side) // 2, (width - side) // 2, side, side)
-        else:
-            if "scale" in self._augment:
-                side = round(random.uniform(self._size, min(3 * self._size, height, width)))
-            top, left = (int(random.integers(extent - side + 1)) for extent in (height, width))
-            square = transforms.crop(picture, top, left, side, side)
-            if side != self._size:
-                square = transforms.resize(square, size, antialias=True)
+        picture = self._pictures[self._large[item % len(self._large)]]
+        square = torch.from_numpy(self._cut(picture, random)).permute(2, 0, 1)
+        # what happens is drawn here, not by torchvision's own classes: they draw from torch's one generator,
+        # which an item would have to put aside, seed and put back, for a third of the speed
         if "mirror" in self._augment and random.random() < 0.5:
             square = transforms.horizontal_flip(square)
         if "flip" in self._augment and random.random() < 0.5:
             square = transforms.vertical_flip(square)
-        return square
+        square = transforms.to_dtype(square, torch.float32, scale=True)
+        if "colour" in self._augment:
+            square = _coloured(square, random)
+        return self._degrade(square, random), square[:3], torch.ones(1, self._size, self._size)
+
+    def _cut(self, picture: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
+        """Cut a square anywhere, of up to three times the size where pictures may be scaled."""
+        if self._of == "frames":
+            return resized(picture, self._size, self._size)
+        height, width = picture.shape[:2]
+        side = self._size
+        if self._fixed:
+            top, left = (height - side) // 2, (width - side) // 2
+        else:
+            if "scale" in self._augment:
+                side = round(random.uniform(self._size, min(3 * self._size, height, width)))
+            top, left = (int(random.integers(extent - side + 1)) for extent in (height, width))
+        return resized(picture[top : top + side, left : left + side], self._size, self._size)
 
 
 def _coloured(square: Tensor, random: np.random.Generator) -> Tensor:

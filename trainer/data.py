@@ -9,7 +9,7 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import Literal
@@ -32,7 +32,7 @@ class Picture:
 
     path: Path
     name: str
-    """Relative to the folder that it was found in; unique there."""
+    """Relative to the folder that it was found in, which stands before it where another has the same."""
     clip: str
     digest: str
     """Of its bytes: equal for byte-identical files."""
@@ -69,16 +69,25 @@ def read(config: DataConfig, seed: int) -> Split:
     """
     pictures, others = find(config)
     tests, extra = None, []
+    taken = {picture.name for picture in pictures}
     if config.test_folder is not None:
-        tests, more = below(config.test_folder, "data.test_folder", config.clips)
+        found, more = below(config.test_folder, "data.test_folder", config.clips)
+        tests = _apart(found, taken, config.test_folder)
         others += more
     for index, folder in enumerate(config.extra):
         found, more = below(folder, f"data.extra[{index}]", config.clips)
-        extra += found
+        extra += _apart(found, taken, folder)
         others += more
     divided = split(pictures, config, seed, tests, extra)
     divided.counts["files that are no images"] += others
     return divided
+
+
+def _apart(pictures: Sequence[Picture], taken: set[str], folder: str) -> list[Picture]:
+    """Put their folder before the names that pictures of another folder have: boxes are kept by name."""
+    apart = [replace(p, name=f"{folder}/{p.name}") if p.name in taken else p for p in pictures]
+    taken.update(picture.name for picture in apart)
+    return apart
 
 
 def find(config: DataConfig) -> tuple[list[Picture], int]:

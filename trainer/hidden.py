@@ -62,7 +62,7 @@ class HiddenCrops(Items):
         large = [i for i in range(len(pictures)) if min(pictures[i].shape[:2]) >= form.size]
         self.small = len(pictures) - len(large)
         """How many pictures are smaller than a square."""
-        self._used = [i for i in large if len(self._boxes[i])]
+        self._used = [i for i in large if len(self._regions(i))]
         if not large:
             raise ConfigError(f"pairs.size: all {len(pictures)} pictures are smaller than {form.size} pixels")
         if not self._used:
@@ -78,10 +78,12 @@ class HiddenCrops(Items):
         boxes, blur = self._boxes[self._used[which]], self._blur
         image = torch.from_numpy(self._pictures[self._used[which]])
         height, width = image.shape[:2]
+        regions = self._regions(self._used[which])
         if variant > 0:
-            boxes, blur = varied(boxes, blur, self._form, width, height, random)
+            moved, other = varied(boxes, blur, self._form, width, height, random)
+            if len(there := grown(moved, other, width, height)):  # what lies at an edge may move off it
+                boxes, blur, regions = moved, other, there
         alone = [grown(box[None], blur, width, height) for box in boxes]
-        regions = grown(boxes, blur, width, height)
         left, top = self._place(regions[random.integers(len(regions))].tolist(), width, height, random)
         square = (left, top, left + self._form.size, top + self._form.size)
         # only what reaches into the square, and what is joined with that, makes a difference
@@ -96,6 +98,11 @@ class HiddenCrops(Items):
         rows, columns = slice(top, square[3]), slice(left, square[2])
         degraded, clean = (each[rows, columns].permute(2, 0, 1).float() / 255 for each in (picture, image))
         return degraded, clean, weight[None, rows, columns]
+
+    def _regions(self, picture: int) -> Boxes:
+        """Return what is hidden of a picture, exactly as a running streamer does: int32 ``[R, 4]``."""
+        height, width = self._pictures[picture].shape[:2]
+        return grown(self._boxes[picture], self._blur, width, height)
 
     def _place(
         self, region: Sequence[int], width: int, height: int, random: np.random.Generator

@@ -10,11 +10,13 @@ from typing import Literal
 import torch
 from rich.console import Console
 
+from streamer.errors import SourceError
 from trainer.config import HIDING, TrainConfig
 from trainer.crops import Crops
 from trainer.data import Picture, Split
 from trainer.degrade import BoxesByName
 from trainer.hidden import HiddenCrops
+from trainer.images import size_of
 from trainer.pairs import Items, Pairs, find_boxes, make_side, require_objects
 from trainer.store import store
 from trainer.subsets import Subsets
@@ -32,16 +34,21 @@ def sides(
 
     Args:
         split: the pictures; those that turn out to be unreadable are counted.
-        boxes: what to hide in them, for tasks that hide; of training in subsets those that validate alone.
+        boxes: what to hide in them, for tasks that hide; where they train in subsets, of the others alone.
         config: the whole.
         device: where the detector runs.
         console: where progress goes.
 
     Raises:
         ConfigError: nothing is hidden in any frame of a side, or all are smaller than a square.
-        SourceError: no picture of a side can be read.
+        SourceError: no picture of a side, that of the test included, can be read.
         SinkError: the disk is full or cannot be written.
     """
+    # what it is for, before hours are spent on it
+    if config.task in HIDING:
+        require_objects("test", split.test, boxes, config)
+    elif not any(size_of(picture.path) for picture in split.test):
+        raise SourceError(f"data: none of the {len(split.test)} pictures for test can be read")
     validation = _items("validation", split.validation, boxes, config, console, split)
     subsets = config.data.subsets
     if subsets is None:

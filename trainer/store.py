@@ -7,7 +7,6 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -17,7 +16,7 @@ from rich.progress import track
 from streamer.errors import SourceError
 from trainer import cache, images
 from trainer.data import Picture
-from trainer.images import read_image
+from trainer.images import read_image, resized
 
 LONGEST = 1920
 """Pixels of the longer side beyond which a picture is reduced: enormous ones are photographs that are sharp
@@ -107,5 +106,4 @@ def _reduced(image: NDArray[np.uint8], longest: int | None) -> NDArray[np.uint8]
     if longest is None or longest >= max(height, width):
         return image
     scale = longest / max(height, width)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return resized(image, max(1, round(width * scale)), max(1, round(height * scale)))

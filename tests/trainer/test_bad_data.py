@@ -120,7 +120,7 @@ def test_a_disk_that_is_full_while_pictures_are_decoded_leaves_no_cache(
         outcome = command("fit", path, "--runs", tmp_path / "runs")
     assert outcome.code == 1
     assert "cannot be written: No space left on device" in outcome.err
-    assert list((tmp_path / "cache").iterdir()) == []
+    assert list((tmp_path / "cache").glob("*pictures*")) == []
     assert command("fit", path, "--runs", tmp_path / "runs", "--steps", "1").code == 0
 
 
@@ -132,3 +132,16 @@ def test_a_test_picture_that_cannot_be_read_does_not_end_the_evaluation(tmp_path
     assert outcome.code == 0, outcome.err
     assert "left out: " in outcome.err
     assert "c_2.png: no image, damaged or truncated" in outcome.err
+
+
+def test_nothing_to_test_with_is_said_before_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trainer.fit.fit", None)
+    folder = frames(tmp_path / "pictures")
+    for number, path in enumerate(folder.glob("c_*")):
+        path.write_bytes(b"no picture %d" % number)
+    path = configuration(tmp_path, task="denoise", pairs={"of": "crops", "size": 32})
+    outcome = command("fit", path, "--runs", tmp_path / "runs")
+    assert outcome.code == 1
+    assert outcome.err == "trainer: data: none of the 4 pictures for test can be read\n"

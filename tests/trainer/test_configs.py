@@ -56,7 +56,7 @@ def test_a_configuration_trains_for_two_steps(
     _, header = modelfile.load(tmp_path / "runs" / path.stem / "model.safetensors")
     assert (header.task, header.network) == (facts["task"], facts["network"]["name"])
     assert header.training["steps"] == 2
-    assert header.metrics["full_size"]["mean_over_clips"]["frames"] == 2
+    assert header.metrics["tables"][0]["frames"] == 2
 
 
 def test_the_readmes_examples_are_configurations() -> None:

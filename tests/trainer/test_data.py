@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import cv2
 import pytest
 
 from streamer.errors import ConfigError
@@ -156,6 +157,24 @@ def test_a_folder_is_read_with_its_sub_folders(tmp_path: Path) -> None:
     assert sides(divided) == {"a": "train", "b": "validation", "c": "test", "d": "train"}
     assert divided.train[-1].name == "north/a_3.png"
     assert divided.counts["files that are no images"] == 1
+
+
+def test_pictures_of_one_name_in_several_folders_are_told_apart(tmp_path: Path) -> None:
+    for number, folder in enumerate(("pictures", "more", "standard")):
+        frames(tmp_path / folder, ["a", "b"], each=number + 1)
+        for path in (tmp_path / folder).iterdir():  # other pictures under the same names
+            cv2.imwrite(str(path), cv2.imread(str(path)) // (number + 1))
+    wanted = config(
+        folder=str(tmp_path / "pictures"),
+        extra=[str(tmp_path / "more")],
+        test_folder=str(tmp_path / "standard"),
+        validation=["b"],
+    )
+    divided = data.read(wanted, seed=0)
+    names = [picture.name for picture in divided.pictures]
+    assert len(set(names)) == len(names) == 2 + 2 + 6
+    assert f"{tmp_path / 'more'}/a_0.png" in names
+    assert {picture.clip for picture in divided.pictures} == {"a", "b"}
 
 
 def test_a_folder_that_is_not_there_or_empty_is_named(tmp_path: Path) -> None:

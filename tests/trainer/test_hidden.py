@@ -151,5 +151,17 @@ def test_small_frames_and_those_without_objects_are_left_out(decoded: Store, tmp
         ConfigError, match=r"pairs\.size: nothing is to be hidden in those of 32 pixels or more"
     ):
         HiddenCrops(more, {**boxes, "a_0.png": BOXES[:0]}, BLUR, form)
+    off = np.array([[-50, -50, -10, -10]], np.float32)
+    assert len(HiddenCrops(more, {**boxes, "b_0.png": off}, BLUR, form)) == 1
     with pytest.raises(ConfigError, match=r"pairs\.size: all 3 pictures are smaller than 80 pixels"):
         HiddenCrops(more, boxes, BLUR, PairsConfig(of="crops", size=80))
+
+
+def test_a_box_that_moves_off_the_frame_is_hidden_where_it_is(
+    decoded: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    off = np.array([[-50, -50, -10, -10]], np.float32)
+    monkeypatch.setattr("trainer.hidden.varied", lambda boxes, blur, *_: (off, blur))
+    items = crops(decoded, BOXES[2:], each=2)
+    for index in range(len(items)):
+        assert items[index][2].any()

@@ -135,6 +135,9 @@ def test_both_pictures_are_cut_and_changed_alike(tmp_path: Path) -> None:
     found = partners.read(folders(tmp_path), CLIPS, seed=0)
     decoded = store(found.train, tmp_path / "cache", "decoding", Console(quiet=True))
     assert decoded[0].shape == (72, 96, 6)
+    reduced = store(found.train, tmp_path / "cache", "decoding", Console(quiet=True), 48)
+    assert reduced[0].shape == (36, 48, 6)
+    assert np.abs(reduced[0][..., :3].astype(int) + reduced[0][..., 3:] - 255).max() <= 1
     items = Crops(decoded, given, 24, each=4, augment=["mirror", "flip", "scale"], seed=1)
     for index in range(len(items)):
         degraded, clean, weight = items[index]
