@@ -27,7 +27,7 @@ from streamer.engine.choice import installed
 from streamer.errors import StreamerError
 from streamer.nets import Network
 from streamer.restore.engines import Engine, OnnxRuntimeEngine, OpenVinoEngine, TorchEngine, disagreement
-from streamer.restore.export import export
+from streamer.restore.export import Export
 
 CPU = torch.device("cpu")
 
@@ -40,9 +40,9 @@ def engines(network: Network) -> Mapping[str, Engine]:
         made[f"torch, {name}"] = TorchEngine(copy.deepcopy(network), CPU, kind)
         try:
             if installed("openvino"):
-                made[f"OpenVINO, {name}"] = OpenVinoEngine(export(network), kind)
+                made[f"OpenVINO, {name}"] = OpenVinoEngine(Export(network), kind)
             if kind == torch.float32:
-                made[f"ONNX Runtime, {name}"] = OnnxRuntimeEngine(export(network))
+                made[f"ONNX Runtime, {name}"] = OnnxRuntimeEngine(Export(network))
         except NotImplementedError as error:
             print(error, file=sys.stderr)
     return made
