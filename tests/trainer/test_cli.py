@@ -63,7 +63,7 @@ def test_fit_writes_the_whole_run(work: Path) -> None:
     assert network.stride == 4
     table = [line.split() for line in outcome.out.splitlines()]
     identity = next(i for i, line in enumerate(table) if line[:2] == ["c", "identity"])
-    assert table[identity + 1][0] == "small"
+    assert "small" in table[identity + 1]
 
 
 def test_samples_show_blurred_original_and_restored(work: Path) -> None:
@@ -122,7 +122,7 @@ def test_fit_takes_every_network_to_a_model_that_loads(work: Path, sections: dic
     network, header = modelfile.load(work / "runs" / "small" / "model.safetensors")
     assert {"name": header.network, **header.config} == sections["network"]
     assert not [name for name in network.state_dict() if "discriminator" in name]
-    assert header.metrics["full_size"]["clips"]["c"]["frames"] == 4
+    assert header.metrics["tables"][0]["frames"] == 4
 
 
 def test_evaluate_repeats_what_fit_found(work: Path) -> None:
