@@ -17,10 +17,11 @@ from streamer.errors import ConfigError
 from trainer.bootstrap import CONFIDENCE, RESAMPLINGS
 from trainer.config import HIDING, TrainConfig
 from trainer.cost import Cost, Machine, costs, machine
-from trainer.data import Split
+from trainer.data import Picture, Split
 from trainer.degrade import BoxesByName
 from trainer.evaluate import Pairing, Row, Scored, System, at_size, paired_by, score, score_whole
 from trainer.pairs import follow
+from trainer.plates import Plated, halves, in_order
 from trainer.report import Sample, sample
 from trainer.summary import Table
 from trainer.tasks import degradation
@@ -46,6 +47,8 @@ DEGRADED = {"deblur": "blurred", "denoise": "noisy", "colourise": "grey"}
 """What a task calls its input; others say degraded."""
 
 FULL_SIZE = "At full size, as streamer restores"
+
+PLATED = "With the camera's plate: the second half of each clip, after the first was seen in colour"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,7 @@ class Evaluation:
 
 
 def find_reference(
-    task: str, given: Path | None, runs: Path, model: Path, device: torch.device
+    task: str, given: Path | None, runs: Path, model: System, file: Path, device: torch.device
 ) -> tuple[System | None, str]:
     """Return the reference recipe's model, and where it is from or why there is none.
 
@@ -102,7 +105,8 @@ def find_reference(
         task: of the model that it is held against.
         given: its file, or None for that of its run where there is one.
         runs: folder of all runs.
-        model: the file of the model itself, which is not held against itself.
+        model: which is held against it.
+        file: of the model, which is not held against itself.
         device: where it runs.
 
     Raises:
@@ -116,9 +120,14 @@ def find_reference(
         path = runs / run / "model.safetensors"
         if not path.exists():
             return None, f"no {path}: `trainer fit configs/{run}.yaml` makes it, --reference names another"
-    if path.resolve() == model.resolve():
+    if path.resolve() == file.resolve():
         return None, "this is the reference recipe itself"
     network, header = modelfile.load(path)
+    if given is None and network.grey != model.network.grey:
+        return (
+            None,
+            f"{path} {'knows no' if network.grey else 'is for'} colour, unlike this model",
+        )
     if not alike(header.task, task):
         raise ConfigError(f"--reference: {path}: a model for {header.task!r}, expected one for {task!r}")
     return System(REFERENCE, network, header, device), f"measured with the same pictures, from {path}"
@@ -172,9 +181,9 @@ def assess(
             tables.append(Table(f"At {size}x{size}, as it was trained", small))
     else:
         tables = []
-        conditions = list(_conditions(config))
+        conditions = list(_conditions(config, in_order(split.test), model))
         for condition in conditions:
-            used = list(split.test)
+            used = condition.pictures
             doing = f"evaluating {condition.case}".strip()
             colour = config.task == "colourise"
             scored_frames = score_whole(
@@ -208,7 +217,7 @@ def assess(
         worst=worst,
         best=best,
         costs=costs(model, device),
-        machine=machine(device),
+        machine=machine(model, device),
     )
 
 
@@ -218,24 +227,31 @@ class _Condition:
 
     title: str
     case: str
+    pictures: Sequence[Picture]
     pairing: Pairing
-    rounded: bool
+    rounded: bool = True
 
 
-def _conditions(config: TrainConfig) -> Iterator[_Condition]:
+def _conditions(config: TrainConfig, pictures: Sequence[Picture], model: System) -> Iterator[_Condition]:
     """Yield them all; pictures are shown of the last."""
-    if config.task != "denoise":
-        yield _Condition(FULL_SIZE, "", paired_by(degradation(config)), rounded=True)
+    bare = model.network.grey
+    if config.task == "denoise":
+        sigma = config.noise.sigma
+        for title, rounded in (
+            ("Unclipped: floats in, floats out, as the literature has it", False),
+            ("8 bits in, 8 bits out, as streamer restores", True),
+        ):
+            for strength in SIGMAS if isinstance(sigma, list) else (sigma,):
+                noise = config.noise.model_copy(update={"sigma": strength})
+                degrade = degradation(config.model_copy(update={"noise": noise}))
+                pairing = paired_by(degrade, without_colour=bare)
+                yield _Condition(title, f"sigma {strength:g}", pictures, pairing, rounded)
         return
-    sigma = config.noise.sigma
-    for title, rounded in (
-        ("Unclipped: floats in, floats out, as the literature has it", False),
-        ("8 bits in, 8 bits out, as streamer restores", True),
-    ):
-        for strength in SIGMAS if isinstance(sigma, list) else (sigma,):
-            noise = config.noise.model_copy(update={"sigma": strength})
-            degrade = degradation(config.model_copy(update={"noise": noise}))
-            yield _Condition(title, f"sigma {strength:g}", paired_by(degrade), rounded)
+    yield _Condition(FULL_SIZE, "", pictures, paired_by(degradation(config), without_colour=bare))
+    if config.task == "colourise" and model.network.inputs > 3:
+        first, second = halves(pictures)
+        if second:
+            yield _Condition(PLATED, "", second, Plated(first))
 
 
 class _Shown:

@@ -19,6 +19,7 @@ from streamer.hide import hide
 from streamer.measure import psnr, samples, squared_errors
 from streamer.modelfile import Header
 from streamer.nets import Network
+from streamer.nets.network import grey
 from streamer.restore import Restorer, cut
 from trainer import ciede2000
 from trainer.colourfulness import change, chroma, colourfulness
@@ -44,7 +45,7 @@ second frame of a clip on ``chroma_change``."""
 
 Pairing: TypeAlias = Callable[[Picture], tuple[Tensor, Tensor]]
 """A picture to what is clean, uint8 ``[H, W, 3]``, and what a network is given: float32 ``[3, H, W]``, or
-``[6, H, W]`` with a hint, which streamer does not give."""
+``[6, H, W]`` with a hint of its colours."""
 
 
 def chief_measure(*, hides: bool) -> str:
@@ -71,15 +72,37 @@ class System:
         self._device = device
         self._restorer = Restorer(network, header, device, self.mode)
 
-    def restore(self, blurred: Tensor, regions: Boxes, mask: NDArray[np.uint8] | None = None) -> Tensor:
-        """Restore a hidden picture as streamer would: uint8 ``[H, W, 3]`` to the same."""
-        return self._restorer.restore([blurred.to(self._device)], [regions], [mask])[0].cpu()
+    @property
+    def engine(self) -> str:
+        """What runs it."""
+        return self._restorer.engine.name
+
+    def restore(
+        self,
+        blurred: Tensor,
+        regions: Boxes,
+        mask: NDArray[np.uint8] | None = None,
+        hint: Tensor | None = None,
+    ) -> Tensor:
+        """Restore a picture as streamer would.
+
+        Args:
+            blurred: uint8 ``[H, W, 3]``.
+            regions: int32 ``[R, 4]``: what is hidden.
+            mask: uint8 ``[H, W]``: 1 for what is hidden of them; None for all.
+            hint: float32 ``[3, H, W]`` of its colours, which networks that take none do without.
+
+        Returns:
+            uint8 ``[H, W, 3]``, on the CPU.
+        """
+        given = [hint.to(self._device)] if hint is not None and self._restorer.hinted else None
+        return self._restorer.restore([blurred.to(self._device)], [regions], [mask], given)[0].cpu()
 
     def restore_floats(self, degraded: Tensor) -> Tensor:
         """Restore a whole picture with nothing rounded on the way.
 
         Args:
-            degraded: float32 ``[inputs, H, W]``, which may go beyond 0 to 1.
+            degraded: float32 ``[3, H, W]``, which may go beyond 0 to 1.
 
         Returns:
             float32 ``[3, H, W]``, clipped to 0 to 1.
@@ -96,10 +119,10 @@ class System:
                 square = F.interpolate(images, (size, size), mode="bilinear", antialias=True)
                 drawn = self.network(square)
                 if self.network.residual:
-                    drawn = drawn - square[:, :3]
+                    drawn = drawn - square
                 output = F.interpolate(drawn, (height, width), mode="bilinear")
                 if self.network.residual:
-                    output = output + images[:, :3]
+                    output = output + images
         return cast(Tensor, output[0].clamp(0.0, 1.0).cpu())
 
     def restore_square(self, square: Tensor) -> Tensor:
@@ -198,30 +221,33 @@ def score_whole(
         height, width = original.shape[:2]
         everything = whole(width, height)
         if rounded:
-            planes = torch.cat([(planes[:3] * 255).round().clamp(0, 255) / 255, planes[3:]])
             degraded = _bytes(planes[:3])
-            restored = {
-                system.name: system.restore(degraded, everything)
-                if len(planes) == 3
-                else _bytes(system.restore_floats(planes))
-                for system in systems
-            }
+            hint = planes[3:] if len(planes) > 3 else None
+            restored = {system.name: system.restore(degraded, everything, hint=hint) for system in systems}
         else:
             original = original.float()
             degraded = _levels(planes[:3].clamp(0, 1))
-            restored = {system.name: _levels(system.restore_floats(planes)) for system in systems}
+            restored = {system.name: _levels(system.restore_floats(planes[:3])) for system in systems}
         scored = compare(picture, original, degraded, restored, everything, hides=False)
         if scored is None:
             continue
         yield _coloured(scored, flicker) if colour else scored
 
 
-def paired_by(degrade: Degrade) -> Pairing:
-    """Return what reads a picture and degrades it, without hints; what is drawn follows from its contents."""
+def paired_by(degrade: Degrade, *, without_colour: bool = False) -> Pairing:
+    """Return what reads a picture and degrades it; what is drawn at random follows from its contents.
+
+    Args:
+        degrade: what is done; hints are left out.
+        without_colour: take the picture in grey, for networks that know nothing else.
+    """
 
     def pairing(picture: Picture) -> tuple[Tensor, Tensor]:
         original = read_image(picture.path)
         planes = original.permute(2, 0, 1).float() / 255
+        if without_colour:
+            planes = grey(planes[None]).expand(1, 3, -1, -1)[0]
+            original = _bytes(planes)
         # the hints that training draws are of the very picture: here they would tell what is asked for
         return original, degrade(planes, np.random.default_rng(int(picture.digest[:8], 16)))[:3]
 

@@ -87,7 +87,7 @@ def train(
     _save(draft, fitted.network, header)
     network, _ = modelfile.load(draft)
     model = System(_row_name(folder.name), network, header, device)
-    reference = find_reference(config.task, None, folder.parent, folder / MODEL, device)
+    reference = find_reference(config.task, None, folder.parent, model, folder / MODEL, device)
     found = assess(model, reference, split, boxes, config, device, console)
     present.write(found, folder, curves)
     _save(folder / MODEL, fitted.network, replace(header, metrics=found.facts(pictures=False)))
@@ -135,7 +135,7 @@ def evaluate_model(
     resolved = resolve(device or config.device)
     row = model if model.startswith("bundled") else path.parent.name if path.name == MODEL else path.stem
     system = System(_row_name(row), network, header, resolved)
-    held_against = find_reference(header.task, reference, runs, path, resolved)
+    held_against = find_reference(header.task, reference, runs, system, path, resolved)
     split = duplicates.check(data.read(config.data, config.seed), config.data, console)
     boxes = _boxes(split, config, resolved, console) if config.task in HIDING else {}
     found = assess(system, held_against, split, boxes, config, resolved, console)
