@@ -15,7 +15,7 @@ import torch
 
 from streamer.boxes import Boxes, whole
 from streamer.restore import Restorer
-from trainer.evaluate import System
+from trainer.system import System
 
 SIZES = {"128x128": (128, 128), "256x256": (256, 256), "720p": (1280, 720), "1080p": (1920, 1080)}
 """Width and height by name."""

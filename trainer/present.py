@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from trainer import report
-from trainer.assess import Evaluation
+from trainer.evaluation import Evaluation
 from trainer.report import Page, Sample, page
 from trainer.report.grid import MINUS, intervals
 from trainer.summary import Table

@@ -20,14 +20,17 @@ from streamer.modelfile import Header
 from streamer.nets import Network
 from streamer.yaml_file import read_yaml
 from trainer import data, duplicates, present, report
-from trainer.assess import REFERENCE, Evaluation, alike, assess, find_reference
+from trainer.assess import assess
 from trainer.config import HIDING, TrainConfig, dump, parse
 from trainer.crops import Crops
 from trainer.data import Split
 from trainer.degrade import BoxesByName
-from trainer.evaluate import IDENTITY, System
+from trainer.evaluate import IDENTITY
+from trainer.evaluation import Evaluation
 from trainer.pairs import Items, Pairs, find_boxes, make_pairs
+from trainer.reference import REFERENCE, alike, find_reference
 from trainer.store import store
+from trainer.system import System
 from trainer.tasks import degradation
 
 logger = logging.getLogger(__name__)

@@ -9,8 +9,9 @@ import torch
 from streamer.modelfile import Header
 from streamer.nets.network import Network
 from trainer.data import Picture
-from trainer.evaluate import IDENTITY, System, score_whole
+from trainer.evaluate import IDENTITY, score_whole
 from trainer.plates import Plated, halves, in_order
+from trainer.system import System
 
 SIDE = 48
 

@@ -94,8 +94,8 @@ def test_colours_have_their_own_measures(work: Path) -> None:
             path = work / "pictures" / f"{clip}_{number}.png"
             image = cv2.imread(str(path))
             assert image is not None
-            image[..., 2] //= 2 + number
-            cv2.imwrite(str(path), image)
+            red = image[..., 2:] // (2 + number)
+            cv2.imwrite(str(path), np.concatenate([image[..., :2], red], axis=2))
     outcome = command("fit", configuration(work, task="colourise", pairs=WHOLE), "--steps", "1", "--json")
     assert outcome.code == 0, outcome.err
     facts = json.loads(outcome.out)
