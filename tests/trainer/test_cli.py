@@ -61,7 +61,7 @@ def test_fit_writes_the_whole_run(work: Path) -> None:
     assert network.stride == 4
     table = [line.split() for line in outcome.out.splitlines()]
     identity = next(i for i, line in enumerate(table) if line[:2] == ["c", "identity"])
-    assert table[identity + 1][0] == "small"
+    assert "small" in table[identity + 1]
 
 
 def test_samples_show_blurred_original_and_restored(work: Path) -> None:

@@ -1,5 +1,6 @@
 """Pairs made as they are asked for: from decoded pictures on disk, the same for the same index."""
 
+import json
 from pathlib import Path
 
 import cv2
@@ -145,9 +146,23 @@ def test_fit_trains_and_measures_a_task_that_hides_nothing(tmp_path: Path, task:
     assert outcome.code == 0, outcome.err
     assert "13 frames of 4 clips for train" in outcome.err  # e is more, b serves validation
     assert "2 frames of 1 clips for test" in outcome.err
-    evaluated = command("evaluate", tmp_path / "runs" / "small" / "model.safetensors", "--json")
+    model = tmp_path / "runs" / "small" / "model.safetensors"
+    evaluated = command("evaluate", model, "--runs", tmp_path / "runs", "--json")
     assert evaluated.code == 0, evaluated.err
-    assert evaluated.out == outcome.out
+    first, second = json.loads(outcome.out), json.loads(evaluated.out)
+    assert first.pop("cost").keys() == second.pop("cost").keys()
+    assert second == first
+
+
+def test_a_damaged_test_picture_is_left_out_and_said(tmp_path: Path) -> None:
+    frames(tmp_path / "pictures")
+    (tmp_path / "pictures" / "c_1.png").write_bytes(b"no picture")
+    path = configuration(tmp_path, task="denoise", pairs={"of": "crops", "size": 32})
+    outcome = command("fit", path, "--runs", tmp_path / "runs", "--steps", "1", "--json")
+    assert outcome.code == 0, outcome.err
+    assert [table["frames"] for table in json.loads(outcome.out)["tables"]] == [3, 3]
+    assert "left out of the test: " in outcome.err
+    assert "c_1.png: no image, damaged or truncated" in outcome.err.replace("\n", "")
 
 
 def test_regions_are_refused_where_nothing_is_hidden(tmp_path: Path) -> None:
