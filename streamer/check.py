@@ -62,8 +62,9 @@ def check(path: Path, device: str | None = None) -> bool:
         console.width = 200
     console.print(table)
     console.print(f"device {found}, detector {detector.name} on {detector.engine}")
-    for restorer in dict.fromkeys(link.restorer for chain in chains.values() for link in chain):
-        console.print(f"restorer {restorer.name} on {restorer.engine.name}")
+    restorers = (link.restorer for chain in chains.values() for link in chain)
+    for line in dict.fromkeys(f"restorer {each.name} on {each.engine.name}" for each in restorers):
+        console.print(line)
     return good
 
 

@@ -10,7 +10,7 @@ from streamer.ycbcr import ycbcr
 SIDE, MEAN_OF = 96, 3
 """About so many pixels a side are looked at, averaged over squares of so many: dither is not colour."""
 
-GREY = 3.0
+GREY = 2.0
 """Of 255 levels: a picture is grey where 95% of those have less chroma. What a camera records that sees by
 infrared light has none, but for an overlay."""
 

@@ -381,7 +381,7 @@ def load_detector(config: Config, device: torch.device) -> detect.Detector:
 
 
 def load_restorers(config: Config, device: torch.device) -> dict[str, tuple[Link, ...]]:
-    """Load each camera's restorers, each model once whoever uses it.
+    """Load each camera's restorers, each model once (for each mode and engine) whoever uses it.
 
     Raises:
         ConfigError: one cannot be had.

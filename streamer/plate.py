@@ -56,16 +56,17 @@ def hints(picture: torch.Tensor, plate: Plate | None) -> torch.Tensor:
 
     Args:
         picture: uint8 ``[H, W, 3]``, RGB, on the plate's device.
-        plate: of a picture of the same size; None where nothing is known.
+        plate: None, or one of pictures of another size, where nothing is known.
 
     Returns:
         float32 ``[3, H, W]``: cb, cr and confidence, which is ``exp(-(luma - plate's luma)² / (2 · 0.06²))``,
         0 where nothing is known; interpolated from the plate's resolution.
     """
     height, width = picture.shape[:2]
-    if plate is None:
+    colours = reduce(picture)
+    if plate is None or plate.colours.shape != colours.shape:
         return torch.zeros((3, height, width), device=picture.device)
-    apart = reduce(picture)[..., 0] - plate.colours[..., 0]
+    apart = colours[..., 0] - plate.colours[..., 0]
     confidence = torch.exp(-apart.square() / (2 * DEVIATION**2)) * (plate.samples > 0)
     return grow(torch.stack([plate.colours[..., 1], plate.colours[..., 2], confidence]), height, width)
 
@@ -74,13 +75,13 @@ def learn(plate: Plate | None, picture: torch.Tensor, hidden: torch.Tensor) -> P
     """Return a plate that has seen one more picture.
 
     Args:
-        plate: so far; None where this is the first.
+        plate: so far; None, or one of pictures of another size, where this is the first.
         picture: uint8 ``[H, W, 3]``, RGB, in colour.
         hidden: bool ``[H, W]``, on the same device: what is not to be learnt.
     """
     colours = reduce(picture)
     shown = shrink(hidden[..., None].float())[..., 0] == 0
-    if plate is None:
+    if plate is None or plate.colours.shape != colours.shape:
         return Plate(torch.where(shown[..., None], colours, 0.0), shown.int())
     most = torch.clamp(FIRST_STEP / plate.samples.clamp(min=1), min=LEAST_STEP)
     step = torch.clamp(colours - plate.colours, min=-most[..., None], max=most[..., None])

@@ -95,7 +95,7 @@ def test_a_fault_in_what_belongs_to_one_camera_ends_that_camera_alone(
 OF_ALL_CAMERAS = (
     ("streamer.detect.stage:all_or_each", "detect"),
     ("streamer.hide:all_or_each", "hide"),
-    ("streamer.restore.stage:_restore", "restore"),
+    ("streamer.restore.stage:_end", "restore"),
     ("streamer.measure:psnr", "measure"),
 )
 

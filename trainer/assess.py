@@ -18,10 +18,9 @@ from trainer.data import Picture, Split
 from trainer.degrade import BoxesByName
 from trainer.evaluate import Row, Scored, at_size, score, score_whole
 from trainer.evaluation import Evaluation
-from trainer.images import read_image
 from trainer.pairs import follow
-from trainer.plates import in_order
 from trainer.report import Sample, sample
+from trainer.store import decode
 from trainer.summary import Table
 from trainer.system import System
 
@@ -65,7 +64,7 @@ def assess(
     if config.task in HIDING:
         tables, regions = _hidden(model, systems, split, boxes, config, shown, console)
     else:
-        tables, regions = _whole(model, systems, split, config, shown, console), ""
+        tables, regions = _whole(model, systems, split, config, shown, device, console), ""
     if not all(table.rows for table in tables):
         raise ConfigError(_nothing(split, config))
     seen = set(model.header.training.get("clips", {}).get("train", ()))
@@ -122,17 +121,18 @@ def _whole(
     split: Split,
     config: TrainConfig,
     shown: _Shown,
+    device: torch.device,
     console: Console,
 ) -> list[Table]:
     """Return a table for every condition under which whole pictures are restored."""
     tables = []
-    every = list(conditions(config, in_order(_readable(split.test)), model))
+    every = list(conditions(config, _readable(split.test), model, device))
     for condition in every:
         doing = f"evaluating {condition.case}".strip()
         scored = score_whole(
             follow(condition.pictures, doing, console),
             condition.pairing,
-            systems,
+            [*condition.beside, *systems],
             rounded=condition.rounded,
             colour=config.task == "colourise",
         )
@@ -150,7 +150,7 @@ def _readable(pictures: Iterable[Picture]) -> list[Picture]:
     found = []
     for picture in pictures:
         try:
-            read_image(picture.path)
+            decode(picture)
         except SourceError as error:
             logger.warning("left out of the test: %s", error)
             continue

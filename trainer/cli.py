@@ -125,7 +125,7 @@ def models(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[CONFIG|MODEL|NAME]...",
+            metavar="CONFIG|MODEL|NAME",
             help="Training configurations, model files, `bundled:NAME`, or names of networks; default: all.",
             show_default=False,
         ),
@@ -246,7 +246,9 @@ def _show(
 
 def _check_extra() -> None:
     """Say what to install where the training stack is missing, before anything is done."""
-    missing = [name for name in ("kagglehub", "lightning", "matplotlib", "PIL") if not find_spec(name)]
+    missing = [
+        name for name in ("kagglehub", "lightning", "matplotlib", "PIL", "tensorboard") if not find_spec(name)
+    ]
     if missing:
         raise ConfigError(f"{', '.join(missing)} not installed: `pip install 'cctv-streamer[train]'`")
 

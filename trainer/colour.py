@@ -15,17 +15,28 @@ MOST_HOLES = 6
 COARSE = 4
 """Pixels to a pixel of a plate."""
 
+LARGEST_SPOT = 9
+"""Most pixels a side of a spot."""
+
 
 def without(clean: Tensor, random: np.random.Generator) -> Tensor:
-    """Return a picture without its colour, still in three channels: float32 ``[3, H, W]``."""
-    return grey(clean[None])[0].expand_as(clean)
+    """Return a picture, or its partner where it has one, without colour, still in three channels.
+
+    Args:
+        clean: float32 ``[3, H, W]``, or ``[6, H, W]`` with the partner's RGB behind.
+        random: is not used.
+
+    Returns:
+        float32 ``[3, H, W]``.
+    """
+    return grey(clean[None, -3:])[0].expand(3, -1, -1)
 
 
 def with_plate(clean: Tensor, random: np.random.Generator) -> Tensor:
     """Return a picture without its colour, half of the time with a plate's hints.
 
     Args:
-        clean: float32 ``[3, H, W]``, 0 to 1; ``H`` and ``W`` are multiples of ``COARSE``.
+        clean: as in ``without``, 0 to 1; ``H`` and ``W`` are multiples of ``COARSE``.
         random: what is drawn from.
 
     Returns:
@@ -41,9 +52,34 @@ def with_plate(clean: Tensor, random: np.random.Generator) -> Tensor:
             top, left = random.integers(height - h + 1), random.integers(width - w + 1)
             sure[:, top : top + h, left : left + w] = 0
     coarse = interpolate(
-        avg_pool2d(chroma(clean)[None], COARSE), (height, width), mode="bilinear", align_corners=False
+        avg_pool2d(chroma(clean[:3])[None], COARSE), (height, width), mode="bilinear", align_corners=False
     )[0]
     return torch.cat([bare, coarse * sure, sure])
+
+
+def with_spots(clean: Tensor, random: np.random.Generator, *, most: int) -> Tensor:
+    """Return a picture without its colour, and the colour of some spots, as one would dab it on.
+
+    Each spot is of one colour, the mean of what it covers (Zhang et al. 2017, arXiv:1705.02999).
+
+    Args:
+        clean: as in ``without``, 0 to 1.
+        random: what sides and places of the spots are drawn from, and their number, from 0 to ``most`` alike.
+        most: spots.
+
+    Returns:
+        As ``with_plate``, sure of the spots alone.
+    """
+    true = chroma(clean[:3])
+    height, width = clean.shape[1:]
+    hints = torch.zeros(3, height, width)
+    for _ in range(random.integers(most + 1)):
+        side = int(random.integers(1, min(LARGEST_SPOT, height, width) + 1))
+        top, left = (int(random.integers(extent - side + 1)) for extent in (height, width))
+        rows, columns = slice(top, top + side), slice(left, left + side)
+        hints[:2, rows, columns] = true[:, rows, columns].mean(dim=(1, 2), keepdim=True)
+        hints[2, rows, columns] = 1.0
+    return torch.cat([without(clean, random), hints])
 
 
 def chroma(picture: Tensor) -> Tensor:

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import torch
+
+from trainer import plates
 from trainer.config import TrainConfig
 from trainer.data import Picture
 from trainer.evaluate import Pairing, paired_by
-from trainer.plates import Plated, halves
 from trainer.system import System
 from trainer.tasks import degradation
 
 FULL_SIZE = "At full size, as streamer restores"
 
-PLATED = "With the camera's plate: the second half of each clip, after the first was seen in colour"
+PLATED = "With a plate: learnt from each clip's first half, the second half restored"
 
 SIGMAS = (15.0, 25.0, 50.0, 51.0)
 """Strengths of noise that a blind denoiser is measured at: the literature's, and the reference's."""
@@ -29,9 +31,13 @@ class Condition:
     pictures: Sequence[Picture]
     pairing: Pairing
     rounded: bool = True
+    beside: Sequence[System] = ()
+    """What else is measured under it alone."""
 
 
-def conditions(config: TrainConfig, pictures: Sequence[Picture], model: System) -> Iterator[Condition]:
+def conditions(
+    config: TrainConfig, pictures: Sequence[Picture], model: System, device: torch.device
+) -> Iterator[Condition]:
     """Yield them all; pictures are shown of the last."""
     bare = model.network.grey
     if config.task == "denoise":
@@ -48,6 +54,7 @@ def conditions(config: TrainConfig, pictures: Sequence[Picture], model: System) 
         return
     yield Condition(FULL_SIZE, "", pictures, paired_by(degradation(config), without_colour=bare))
     if config.task == "colourise" and model.network.inputs > 3:
-        first, second = halves(pictures)
+        first, second = plates.halves(pictures)
         if second:
-            yield Condition(PLATED, "", second, Plated(first))
+            alone = plates.alone(device)
+            yield Condition(PLATED, "", second, plates.pairing(first), beside=[alone])

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from torch import nn
 
 from streamer import nets
@@ -19,7 +19,7 @@ from streamer.section import Section, validate
 from streamer.yaml_file import read, require_version, substitute
 from trainer import losses, similarity
 
-HIDING = ("deblur",)
+HIDING = ("deblur", "inpaint")
 """Tasks whose pairs are made by hiding what a detector finds."""
 
 
@@ -49,6 +49,8 @@ class DataConfig(Section):
     """Clips to choose epochs by: their names, or a share chosen by a seeded hash of the names."""
     test: list[str] | float = 0.2
     """Clips to report on: likewise."""
+    subsets: SubsetsConfig | None = None
+    """Train over some of the pictures at a time: epoch by epoch one subset after the other."""
     duplicates: Literal["refuse", "drop"] = "refuse"
     """What to do about pictures on different sides that look alike: stop and name them, or leave them out
     of training and validation."""
@@ -63,16 +65,26 @@ class DataConfig(Section):
         return clips
 
 
+class SubsetsConfig(Section):
+    """A set that is too large to be decoded at once, in parts that take turns."""
+
+    count: int = Field(ge=1, le=100_000)
+    """How many subsets there are."""
+    each: int = Field(ge=1)
+    """Pictures in each; they are drawn by the seed, and none comes again before all have come."""
+
+
 class PairsConfig(Section):
     """What a (degraded, clean) pair is."""
 
     of: Literal["frames", "regions", "crops"] = "frames"
     """``frames``: whole frames, resized; ``regions``: each hidden region as streamer cuts it, resized;
-    ``crops``: squares of a frame at its own resolution."""
+    ``crops``: squares of a frame at its own resolution, where something is hidden around hidden regions."""
     size: int = Field(default=128, ge=8, le=1024)
     """Side in pixels of the squares."""
     context: float = Field(default=0.25, ge=0.0, le=4.0)
-    """For regions: how far one is grown on each side before it is cut, as a share of its width and height."""
+    """How far a region is grown on each side before it is cut, as a share of its width and height; crops are
+    trained without, and restored with it."""
     variants: int = Field(default=1, ge=1, le=1000)
     """For regions: how often each training frame is hidden, each time with other boxes and strength. For
     crops: how many of each training frame an epoch has."""
@@ -93,27 +105,56 @@ class PairsConfig(Section):
 
 
 class NoiseConfig(Section):
-    """What ``task: denoise`` adds to a picture."""
+    """What ``task: denoise`` does to a picture.
+
+    Two numbers in place of one are the least and the most: each picture has its own (a blind denoiser).
+    """
 
     sigma: float | list[float] = 51.0
-    """Standard deviation of Gaussian noise, of 255; or the least and the most, between which each picture has
-    its own (a blind denoiser)."""
+    """Standard deviation of Gaussian noise, of 255."""
+    gain: float | list[float] = 0.0
+    """Of photon noise, by how much its variance grows with each of 255 levels of brightness: 255 divided by
+    the number of photons that make white."""
+    jpeg: int | list[int] | None = None
+    """Quality of a JPEG that the noisy picture is then made into; None leaves it, and its values beyond black
+    and white, as it is."""
+    h264: int | list[int] | None = None
+    """x264's constant rate factor at which it is then made into a key frame."""
 
-    @field_validator("sigma")
+    @field_validator("sigma", "gain", "jpeg", "h264")
     @classmethod
-    def _range(cls, sigma: float | list[float]) -> float | list[float]:
-        bounds = sigma if isinstance(sigma, list) else [sigma, sigma]
-        if len(bounds) != 2 or not 0.0 <= bounds[0] <= bounds[1] <= 255.0:
-            raise ValueError(f"expected a number from 0 to 255, or two, the smaller first, found {sigma}")
-        return sigma
+    def _range(
+        cls, given: float | list[float] | list[int] | None, info: ValidationInfo
+    ) -> float | list[float] | list[int] | None:
+        if given is None:
+            return None
+        least, most = {"jpeg": (1, 100), "h264": (0, 51)}.get(str(info.field_name), (0, 255))
+        bounds = given if isinstance(given, list) else [given, given]
+        if len(bounds) != 2 or not least <= bounds[0] <= bounds[1] <= most:
+            raise ValueError(
+                f"expected a number from {least} to {most}, or two, the smaller first, found {given}"
+            )
+        return given
 
 
 class ColourConfig(Section):
     """What ``task: colourise`` gives beside the grey picture."""
 
-    hints: Literal["none", "plate"] = "none"
+    hints: Literal["none", "plate", "sparse"] = "none"
     """``plate``: half of the pictures come with most of their own colour, as a fixed camera's plate gives it
-    where nothing moved, and a network has to take hints."""
+    where nothing moved; ``sparse``: they come with the colour of some spots, as one would dab it on. A
+    network has to take hints for both."""
+    spots: int = Field(default=16, ge=1, le=10_000)
+    """For sparse hints: most spots in a picture; each has its own number from none to so many."""
+
+
+class PairedConfig(Section):
+    """Two folders whose pictures have their partners under the same names, whatever the suffixes."""
+
+    degraded: str
+    """What comes in; for ``task: colourise`` the grey pictures."""
+    clean: str
+    """What is to come out."""
 
 
 class NetworkConfig(Section):
@@ -159,6 +200,10 @@ class FitConfig(Section):
     """What happens to pairs at random: ``mirror`` left to right, ``flip`` upside down, ``colour`` changes
     contrast and brightness, and swaps the channels where something is hidden, ``scale`` cuts crops of up to
     three times the size and reduces them."""
+    patience: int | None = Field(default=None, ge=1)
+    """Epochs without a better one after which training ends early; None trains all of them."""
+    compile: bool = False
+    """Let torch.compile translate the network first, which takes a minute and a C++ compiler."""
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     """Lightning's name of the arithmetic."""
     devices: int = Field(default=1, ge=1, le=1024)
@@ -186,8 +231,9 @@ class TrainConfig(Section):
     """The whole file."""
 
     version: Literal[1] = 1
-    task: Literal["deblur", "denoise", "colourise"] = "deblur"
-    """What a pair is made by: hiding, noise, or taking the colour away."""
+    task: Literal["deblur", "inpaint", "denoise", "colourise", "paired"] = "deblur"
+    """What a pair is made by: hiding, hiding that leaves nothing (``blur.method: solid``), noise, taking the
+    colour away, or none of these: ``paired`` has both pictures."""
     seed: int = Field(default=0, ge=0, lt=2**32)
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     """``auto``, ``cpu``, ``cuda`` or ``cuda:N``."""
@@ -200,9 +246,21 @@ class TrainConfig(Section):
     """For ``task: denoise``."""
     colour: ColourConfig = ColourConfig()
     """For ``task: colourise``."""
+    paired: PairedConfig | None = None
+    """For ``task: paired``, and for ``task: colourise`` in place of pictures whose colour is taken away."""
     pairs: PairsConfig = PairsConfig()
     network: NetworkConfig = NetworkConfig()
     fit: FitConfig = FitConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _solid(cls, given: Any) -> Any:
+        """Let ``inpaint`` hide by what leaves nothing where no method is given."""
+        if isinstance(given, dict) and given.get("task") == "inpaint":
+            blur = given.get("blur", {})
+            if isinstance(blur, dict):
+                return {**given, "blur": {"method": "solid", **blur}}
+        return given
 
     @field_validator("blur")
     @classmethod
@@ -253,7 +311,28 @@ def parse(data: Mapping[str, Any]) -> TrainConfig:
             f"pairs.size: expected at least {similarity.WINDOW}, the window of {min(windowed)}, "
             f"found {config.pairs.size}"
         )
+    if config.task == "inpaint" and config.blur.method != "solid":
+        raise ConfigError(
+            f"blur.method: inpaint draws what is hidden without a trace, {config.blur.method} is for deblur; "
+            "expected solid"
+        )
+    if "scale" in config.fit.augment and (config.task in HIDING or config.pairs.of != "crops"):
+        raise ConfigError("fit.augment: scale is for crops where nothing is hidden; leave it out")
+    _check_folders(config)
     return config
+
+
+def _check_folders(config: TrainConfig) -> None:
+    """Refuse data from two places at once."""
+    if config.task == "paired" and config.paired is None:
+        raise ConfigError("paired: is missing; expected the folders `{degraded: FOLDER, clean: FOLDER}`")
+    if config.paired is None:
+        return
+    if config.task not in ("paired", "colourise"):
+        raise ConfigError(f"paired: {config.task} makes its own pairs; expected task: paired or colourise")
+    for key in ("folder", "test_folder", "extra"):
+        if getattr(config.data, key):
+            raise ConfigError(f"data.{key}: its pictures have no partners; paired has the folders")
 
 
 def dump(config: TrainConfig) -> dict[str, Any]:

@@ -9,11 +9,12 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Literal
 
-from streamer.errors import ConfigError, SinkError
+from streamer.errors import ConfigError, SinkError, SourceError
 from trainer.config import DataConfig
 
 IMAGES = (".jpg", ".jpeg", ".png", ".webp")
@@ -31,10 +32,12 @@ class Picture:
 
     path: Path
     name: str
-    """Relative to the folder that it was found in; unique there."""
+    """Relative to the folder that it was found in, which stands before it where another has the same."""
     clip: str
     digest: str
     """Of its bytes: equal for byte-identical files."""
+    partner: Picture | None = None
+    """What comes in where this is to come out, of ``task: paired``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +69,25 @@ def read(config: DataConfig, seed: int) -> Split:
     """
     pictures, others = find(config)
     tests, extra = None, []
+    taken = {picture.name for picture in pictures}
     if config.test_folder is not None:
-        tests, more = _below(config.test_folder, "data.test_folder", config.clips)
+        found, more = below(config.test_folder, "data.test_folder", config.clips)
+        tests = _apart(found, taken, config.test_folder)
         others += more
     for index, folder in enumerate(config.extra):
-        found, more = _below(folder, f"data.extra[{index}]", config.clips)
-        extra += found
+        found, more = below(folder, f"data.extra[{index}]", config.clips)
+        extra += _apart(found, taken, folder)
         others += more
     divided = split(pictures, config, seed, tests, extra)
     divided.counts["files that are no images"] += others
     return divided
+
+
+def _apart(pictures: Sequence[Picture], taken: set[str], folder: str) -> list[Picture]:
+    """Put their folder before the names that pictures of another folder have: boxes are kept by name."""
+    apart = [replace(p, name=f"{folder}/{p.name}") if p.name in taken else p for p in pictures]
+    taken.update(picture.name for picture in apart)
+    return apart
 
 
 def find(config: DataConfig) -> tuple[list[Picture], int]:
@@ -88,14 +100,24 @@ def find(config: DataConfig) -> tuple[list[Picture], int]:
         ConfigError: there is no dataset or folder, or nothing in it.
     """
     if config.folder is not None:
-        return _below(config.folder, "data.folder", config.clips)
+        return below(config.folder, "data.folder", config.clips)
     folder = Path(config.frames)
     found, others = gather(_download(config.kaggle), folder)
     return [_picture(path, path.relative_to(folder).as_posix(), config.clips) for path in found], others
 
 
-def _below(name: str, key: str, clips: Literal["name", "folder"]) -> tuple[list[Picture], int]:
-    """Return the pictures below a folder, and how many other files there are."""
+def below(name: str, key: str, clips: Literal["name", "folder"]) -> tuple[list[Picture], int]:
+    """Return the pictures below a folder, and how many other files there are.
+
+    Args:
+        name: of the folder.
+        key: of the configuration that names it, for errors.
+        clips: what tells a frame's clip.
+
+    Raises:
+        ConfigError: there is no folder, or nothing in it.
+        SourceError: a file in it may not be read.
+    """
     folder = Path(name).expanduser()
     if not folder.is_dir():
         raise ConfigError(f"{key}: {folder}: no such folder")
@@ -213,16 +235,23 @@ def _choose(
 
 
 def images_below(folder: Path) -> tuple[list[Path], int]:
-    """Return the images below a folder, sorted, and how many other files there are.
+    """Return the images below a folder, a clip's in order, and how many other files there are.
 
     Raises:
         ConfigError: there are no images.
     """
-    files = sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith("."))
+    files = [p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".")]
+    files.sort(key=_in_order)
     images = [p for p in files if p.suffix.lower() in IMAGES]
     if not images:
         raise ConfigError(f"{folder}: no images in it or below ({', '.join(IMAGES)})")
     return images, len(files) - len(images)
+
+
+def _in_order(path: Path) -> list[tuple[str, int]]:
+    """Return what sorts a clip's frame 9 before its frame 10."""
+    parts = re.split(r"(\d+)", path.as_posix())
+    return [(text, int(number or -1)) for text, number in zip_longest(parts[::2], parts[1::2])]
 
 
 def gather(source: Path, target: Path) -> tuple[list[Path], int]:
@@ -286,5 +315,8 @@ def _download(handle: str) -> Path:
 
 
 def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "blake2b").hexdigest()[:32]
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "blake2b").hexdigest()[:32]
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be read: {error.strerror or error}") from error

@@ -62,11 +62,32 @@ def pairs(
             if variant == 0:
                 yield from _pairs(image, hide(image, exact, blur, random=random), form)
                 continue
-            factor = float(random.uniform(form.strengths[0], form.strengths[1]))
-            varied = blur.model_copy(update={"strength": blur.strength * factor})
-            moved = _jitter(exact, form.jitter, random)
-            moved = np.concatenate([moved, anywhere(form.elsewhere, image.shape[1], image.shape[0], random)])
-            yield from _pairs(image, hide(image, moved, varied, random=random), form)
+            moved, other = varied(exact, blur, form, image.shape[1], image.shape[0], random)
+            yield from _pairs(image, hide(image, moved, other, random=random), form)
+
+
+def varied(
+    boxes: NDArray[np.float32],
+    blur: BlurConfig,
+    form: PairsConfig,
+    width: int,
+    height: int,
+    random: np.random.Generator,
+) -> tuple[NDArray[np.float32], BlurConfig]:
+    """Return boxes that are somewhat off, others elsewhere, and another strength of blur, as ``form`` says.
+
+    Args:
+        boxes: float32 ``[N, 4]``, of objects.
+        blur: whose strength varies.
+        form: by how much.
+        width: of the frame, in pixels.
+        height: of the frame, in pixels.
+        random: what is drawn from.
+    """
+    factor = float(random.uniform(form.strengths[0], form.strengths[1]))
+    other = blur.model_copy(update={"strength": blur.strength * factor})
+    moved = _jitter(boxes, form.jitter, random)
+    return np.concatenate([moved, anywhere(form.elsewhere, width, height, random)]), other
 
 
 def _pairs(image: torch.Tensor, covering: Covering, form: PairsConfig) -> Iterator[Pair]:

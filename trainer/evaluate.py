@@ -23,6 +23,7 @@ from trainer.data import Picture
 from trainer.degrade import BoxesByName
 from trainer.images import read_image
 from trainer.measures import Flicker, Measures, chief_measure, colours, similarity
+from trainer.store import decode
 from trainer.system import System
 
 IDENTITY = "identity"
@@ -145,13 +146,15 @@ def paired_by(degrade: Degrade, *, without_colour: bool = False) -> Pairing:
     """
 
     def pairing(picture: Picture) -> tuple[Tensor, Tensor]:
-        original = read_image(picture.path)
-        planes = original.permute(2, 0, 1).float() / 255
+        both = decode(picture)
+        planes = both.permute(2, 0, 1).float() / 255
+        original = both[..., :3].contiguous()
         if without_colour:
-            planes = grey(planes[None]).expand(1, 3, -1, -1)[0]
-            original = _bytes(planes)
+            bare = grey(planes[None, :3]).expand(1, 3, -1, -1)[0]
+            original, planes = _bytes(bare), torch.cat([bare, planes[3:]])
         # the hints that training draws are of the very picture: here they would tell what is asked for
-        return original, degrade(planes, np.random.default_rng(int(picture.digest[:8], 16)))[:3]
+        random = np.random.default_rng(int(picture.digest[:8], 16))
+        return original, degrade(planes, random)[:3]
 
     return pairing
 

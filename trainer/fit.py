@@ -6,6 +6,7 @@ import logging
 import math
 import signal
 import warnings
+import zipfile
 from collections.abc import Iterator, Sized
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +14,21 @@ from typing import Any, cast
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.callbacks import (
+    Callback,
+    EarlyStopping,
+    EMAWeightAveraging,
+    ModelCheckpoint,
+    RichProgressBar,
+)
 from lightning.pytorch.core.optimizer import LightningOptimizer
+from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader, Sampler
 
 from streamer import nets
-from streamer.errors import SinkError, StreamerError
+from streamer.errors import ConfigError, SinkError, StreamerError
 from streamer.nets import Network
 from streamer.nets.network import grey
 from trainer import adversary, backbone, losses
@@ -31,6 +39,9 @@ from trainer.pairs import Items
 
 WARM_UP = 0.05
 """Share of the steps over which a cosine schedule first rises."""
+
+LOGS = "logs"
+"""Folder of TensorBoard's files, beside that of the checkpoints."""
 
 Batch = tuple[Tensor, Tensor, Tensor]
 """(degraded, clean, hidden) as ``Pairs`` gives them, stacked."""
@@ -128,8 +139,8 @@ class Fitting(lightning.LightningModule):
         return grey(clean).expand_as(clean) if self.network.grey else clean
 
     def _weight(self, hidden: Tensor) -> Tensor:
-        """What counts: all of a whole frame, as the reference has it; of a region what is pasted back."""
-        return hidden if self._config.pairs.of == "regions" else torch.ones_like(hidden)
+        """What counts: all of a whole frame, as the reference has it; else what is pasted back."""
+        return torch.ones_like(hidden) if self._config.pairs.of == "frames" else hidden
 
 
 def means(sums: Tensor) -> dict[str, float]:
@@ -203,6 +214,14 @@ class History(Callback):
         self.rows = list(state_dict["rows"])
 
 
+class Patience(EarlyStopping):
+    """Ends training where nothing gets better any more; a run that it ended does not go on when resumed."""
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Stop at once where the checkpoint says so."""
+        trainer.should_stop = trainer.should_stop or self.wait_count >= self.patience
+
+
 @dataclass(frozen=True, slots=True)
 class Fitted:
     """What training found."""
@@ -234,13 +253,15 @@ def fit(
         config: what and how.
         train: the pairs to train with.
         validation: the pairs to choose the epoch by.
-        checkpoints: folder for ``best.ckpt`` and ``last.ckpt``, the latter written after each epoch.
+        checkpoints: folder for ``best.ckpt`` and ``last.ckpt``, the latter written after each epoch; beside
+            it ``logs`` for TensorBoard.
         device: where to train.
         resume: go on from ``last.ckpt``; the outcome is that of a run which was never interrupted.
         steps: stop after so many steps, as one short epoch; None trains all epochs.
         progress: draw a progress bar.
 
     Raises:
+        ConfigError: ``last.ckpt`` is damaged.
         StreamerError: the loss became infinite or not a number.
         SinkError: a checkpoint cannot be written.
         KeyboardInterrupt: Ctrl-C; the last whole epoch is in ``last.ckpt``.
@@ -249,6 +270,9 @@ def fit(
     warnings.filterwarnings("ignore", module=r"lightning\..*")
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    last = checkpoints / "last.ckpt"
+    if resume and not zipfile.is_zipfile(last):  # the directory of a zip is at its end
+        raise ConfigError(f"{last}: truncated or damaged; start again with --overwrite")
     torch.manual_seed(config.seed)
     fitting = Fitting(config)
     if config.fit.backbone is not None and not resume:
@@ -260,17 +284,24 @@ def fit(
     best = ModelCheckpoint(
         checkpoints,
         "best",
-        monitor="psnr_hidden_db" if config.pairs.of == "regions" else "psnr_db",
+        monitor="psnr_hidden_db" if config.task in HIDING and config.pairs.of != "frames" else "psnr_db",
         mode="max",
-        save_last=True,
         save_on_train_epoch_end=True,
         enable_version_counter=False,
     )
-    callbacks: list[Callback] = [history, best]
+    # its own: Lightning's `save_last` leaves out epochs that are not the best, which would be trained again;
+    # after the best, whose state it holds
+    latest = ModelCheckpoint(checkpoints, "last", save_on_train_epoch_end=True, enable_version_counter=False)
+    callbacks: list[Callback] = [history, best, latest]
+    if config.fit.patience is not None:
+        monitor, patience = str(best.monitor), config.fit.patience
+        callbacks.append(Patience(monitor, patience=patience, mode="max", check_on_train_epoch_end=True))
     if config.fit.ema is not None:
         callbacks.append(EMAWeightAveraging(decay=config.fit.ema))
     if progress:
         callbacks.append(RichProgressBar())
+    if config.fit.compile and _compiles(device):
+        fitting.network.compile()
     one_gpu = device.type == "cuda" and config.fit.devices == 1
     trainer = lightning.Trainer(
         accelerator="gpu" if device.type == "cuda" else "cpu",
@@ -280,14 +311,13 @@ def fit(
         limit_train_batches=steps,
         gradient_clip_val=config.fit.clip if fitting.automatic_optimization else None,
         callbacks=callbacks,
-        logger=False,
+        logger=TensorBoardLogger(checkpoints.parent, name=LOGS, version=""),
         num_sanity_val_steps=0,
         enable_model_summary=False,
         enable_progress_bar=progress,
         default_root_dir=checkpoints,
     )
     identity = _identity(fitting, ordered)
-    last = checkpoints / "last.ckpt"
     handler = signal.getsignal(signal.SIGINT)
     try:
         trainer.fit(fitting, shuffled, ordered, ckpt_path=last if resume else None)
@@ -308,6 +338,17 @@ def fit(
     network.load_state_dict({name[len(own) :]: value for name, value in kept.items() if name.startswith(own)})
     monitored = [row[str(best.monitor)] for row in history.rows]
     return Fitted(network.eval(), history.rows, identity, monitored.index(max(monitored)) + 1)
+
+
+def _compiles(device: torch.device) -> bool:
+    """Say whether torch.compile has what it needs, and log where it has not."""
+    try:
+        torch.compile(torch.neg)(torch.zeros(1, device=device))
+    except Exception as error:  # whatever the compiler of the day raises
+        logger.warning("fit.compile: no working compiler for %s, training goes on without", device.type)
+        logger.debug("fit.compile: %s", error)
+        return False
+    return True
 
 
 def _identity(fitting: Fitting, validation: DataLoader[Any]) -> dict[str, float]:

@@ -121,8 +121,8 @@ def table(choices: Sequence[Choice], costs: Sequence[Cost], device: torch.device
     arithmetic = str(precision(device)).removeprefix("torch.")
     where = "CPU time of one thread" if device.type == "cpu" else torch.cuda.get_device_name(device)
     made.caption = (
-        f"MB: weights in 16 bits. Of pictures of {SIDE}x{SIDE}, MAC: multiply-adds, ms/MP: a million pixels"
-        f" in {where}, {arithmetic}"
+        f"MB: weights in 16 bits; MAC: multiply-adds, of pictures of {SIDE}x{SIDE}\n"
+        f"ms/MP: time for a million pixels, {where}, torch in {arithmetic}"
     )
     made.caption_justify = "left"
     return made
@@ -151,7 +151,7 @@ def _multiply_adds(choice: Choice, side: int) -> int:
 
 
 def _seconds(network: Network, side: int, device: torch.device) -> float:
-    """Time one picture in the form and precision that streamer has it in."""
+    """Time one picture in the form and precision that streamer has it in where torch runs it."""
     images = torch.rand(1, network.inputs, side, side, device=device)
     images = images.contiguous(memory_format=torch.channels_last)
     network = network.to(memory_format=torch.channels_last)

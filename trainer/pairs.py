@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -94,55 +94,77 @@ class PairFolders:
 
 
 def make_pairs(split: Split, boxes: BoxesByName, config: TrainConfig, console: Console) -> PairFolders:
-    """Make the pairs of the training and validation frames, or find those that were made before.
+    """Make the pairs of the training and validation frames; as ``make_side`` for each."""
+    return PairFolders(
+        make_side("train", split.train, boxes, config, console),
+        make_side("validation", split.validation, boxes, config, console),
+    )
+
+
+def make_side(
+    side: Literal["train", "validation"],
+    pictures: Sequence[Picture],
+    boxes: BoxesByName,
+    config: TrainConfig,
+    console: Console,
+) -> Path:
+    """Make the pairs of some frames, or find those that were made before.
 
     Args:
-        split: frames by side.
+        side: which frames these are; those to train on are hidden more than once.
+        pictures: the frames.
         boxes: what to hide in them.
         config: the whole; what of it makes a pair is in the key.
         console: where progress goes.
 
+    Returns:
+        The folder that they are in.
+
     Raises:
-        ConfigError: nothing is hidden in any frame of a side.
+        ConfigError: nothing is hidden in any frame.
     """
     form = config.pairs
-    folders = {}
-    for side, pictures, variants in (
-        ("train", split.train, form.variants if form.of == "regions" else 1),
-        ("validation", split.validation, 1),
-    ):
-        if not any(len(boxes.get(picture.name, ())) for picture in pictures):
-            raise ConfigError(
-                f"detect: no {', '.join(config.detect.classes)} at or above {config.detect.threshold:g} in "
-                f"the {len(pictures)} frames for {side}; lower detect.threshold or change the split"
-            )
-        key = cache.key(
-            {
-                "blur": config.blur.model_dump(),
-                "pairs": form.model_dump(),
-                "variants": variants,
-                "seed": config.seed,
-                "code": cache.digest(_HIDING),
-                "frames": [[p.digest, boxes[p.name].tolist()] for p in pictures if p.name in boxes],
-            }
+    variants = form.variants if side == "train" and form.of == "regions" else 1
+    require_objects(side, pictures, boxes, config)
+    key = cache.key(
+        {
+            "blur": config.blur.model_dump(),
+            "pairs": form.model_dump(),
+            "variants": variants,
+            "seed": config.seed,
+            "code": cache.digest(_HIDING),
+            "frames": [[p.digest, boxes[p.name].tolist()] for p in pictures if p.name in boxes],
+        }
+    )
+
+    def make(folder: Path) -> None:
+        shown = follow(pictures, f"hiding ({side})", console)
+        made = pairs(shown, boxes, config.blur, form, variants=variants, seed=config.seed)
+        count = 0
+        with (folder / "pixels").open("wb") as pixels, (folder / "hidden").open("wb") as hidden:
+            for pair in made:
+                pixels.write(pair.degraded.tobytes())
+                pixels.write(pair.clean.tobytes())
+                hidden.write(pair.hidden.tobytes())
+                count += 1
+        (folder / "pairs.json").write_text(json.dumps({"count": count, "size": form.size}))
+
+    return cache.folder(Path(config.data.cache) / f"pairs-{key}", make)
+
+
+def require_objects(side: str, pictures: Sequence[Picture], boxes: BoxesByName, config: TrainConfig) -> None:
+    """Refuse frames without anything to hide.
+
+    Raises:
+        ConfigError: none can be read, or nothing is found in any.
+    """
+    if not any(picture.name in boxes for picture in pictures):
+        raise ConfigError(f"data: none of the {len(pictures)} frames for {side} can be read")
+    if not any(len(boxes.get(picture.name, ())) for picture in pictures):
+        raise ConfigError(
+            f"detect: no {', '.join(config.detect.classes)} at or above {config.detect.threshold:g} in "
+            f"the {len(pictures)} frames for {side}; lower detect.threshold or change the split"
         )
-
-        def make(
-            folder: Path, pictures: list[Picture] = pictures, variants: int = variants, side: str = side
-        ) -> None:
-            shown = follow(pictures, f"hiding ({side})", console)
-            made = pairs(shown, boxes, config.blur, form, variants=variants, seed=config.seed)
-            count = 0
-            with (folder / "pixels").open("wb") as pixels, (folder / "hidden").open("wb") as hidden:
-                for pair in made:
-                    pixels.write(pair.degraded.tobytes())
-                    pixels.write(pair.clean.tobytes())
-                    hidden.write(pair.hidden.tobytes())
-                    count += 1
-            (folder / "pairs.json").write_text(json.dumps({"count": count, "size": form.size}))
-
-        folders[side] = cache.folder(Path(config.data.cache) / f"pairs-{key}", make)
-    return PairFolders(folders["train"], folders["validation"])
 
 
 class Items(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]], ABC):

@@ -1,70 +1,79 @@
-"""What a fixed camera knows of its view's colours by the second half of a clip."""
+"""A fixed camera's plate for each clip: learnt from its first half as streamer does, to colour the second."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from streamer.plate import Plate, hints, learn
+from streamer import nets, plate
+from streamer.modelfile import Header
+from streamer.plate import Plate
 from trainer import colour
 from trainer.data import Picture
+from trainer.evaluate import Pairing
 from trainer.images import read_image
+from trainer.system import System
+
+LEAST = 6
+"""Frames of a clip below which it has no second half worth to speak of."""
 
 
-def in_order(pictures: Sequence[Picture]) -> list[Picture]:
-    """Sort pictures by clip, and in a clip by their numbers: 9 comes before 10."""
+def halves(pictures: Iterable[Picture]) -> tuple[dict[str, list[Picture]], list[Picture]]:
+    """Divide each clip in the order in which its pictures come.
 
-    def key(picture: Picture) -> tuple[str, list[int], str]:
-        return picture.clip, [int(number) for number in re.findall(r"\d+", picture.path.stem)], picture.name
+    Args:
+        pictures: of any clips, each clip's in order.
 
-    return sorted(pictures, key=key)
-
-
-def halves(pictures: Sequence[Picture]) -> tuple[list[Picture], list[Picture]]:
-    """Return the first and the second half of every clip; a clip with one frame is in neither."""
+    Returns:
+        The first half of each clip by its name, and the second halves of all; without clips of fewer than
+        ``LEAST`` pictures.
+    """
     clips: dict[str, list[Picture]] = {}
-    for picture in in_order(pictures):
+    for picture in pictures:
         clips.setdefault(picture.clip, []).append(picture)
-    first, second = [], []
-    for members in clips.values():
-        if len(members) > 1:
-            first += members[: len(members) // 2]
-            second += members[len(members) // 2 :]
-    return first, second
+    long = {clip: members for clip, members in clips.items() if len(members) >= LEAST}
+    first = {clip: members[: len(members) // 2] for clip, members in long.items()}
+    return first, [picture for clip, members in long.items() for picture in members[len(members) // 2 :]]
 
 
-class Plated:
-    """Makes pairs of grey pictures, each with the hints of its clip's plate."""
+def pairing(first: dict[str, list[Picture]]) -> Pairing:
+    """Return what takes a picture's colour away and gives its clip's plate as a hint.
 
-    def __init__(self, teaching: Sequence[Picture]) -> None:
-        """Learn a plate for each clip, as streamer does while a camera is in colour.
+    Args:
+        first: what plates are learnt from, by clip; pictures of other sizes than the first one teach nothing.
+    """
+    plates: dict[str, Plate | None] = {}
 
-        Args:
-            teaching: the pictures that plates are learnt from, each clip's in order; none that is measured.
-        """
-        self._plates: dict[str, Plate] = {}
-        for picture in teaching:
-            image = read_image(picture.path)
-            before = self._plates.get(picture.clip)
-            if before is not None and not _fits(before, image):
-                before = None
-            shown = torch.zeros(image.shape[:2], dtype=torch.bool)
-            self._plates[picture.clip] = learn(before, image, shown)
-
-    def __call__(self, picture: Picture) -> tuple[Tensor, Tensor]:
-        """Return the picture, uint8 ``[H, W, 3]``, and it in grey with hints, float32 ``[6, H, W]``."""
+    def pair(picture: Picture) -> tuple[Tensor, Tensor]:
         original = read_image(picture.path)
-        grey = colour.without(original.permute(2, 0, 1).float() / 255, np.random.default_rng())
-        plate = self._plates.get(picture.clip)
-        if plate is not None and not _fits(plate, original):
-            plate = None
-        shown = (grey * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous()
-        return original, torch.cat([grey, hints(shown, plate)])
+        if picture.clip not in plates:
+            plates[picture.clip] = _learn(first[picture.clip])
+        known = plates[picture.clip]
+        planes = original.permute(2, 0, 1).float() / 255
+        bare = colour.without(planes, np.random.default_rng(0))
+        # as streamer sees it, in 8 bits
+        grey = (bare * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous()
+        if known is not None and known.colours.shape[:2] != plate.reduce(grey).shape[:2]:
+            known = None
+        return original, torch.cat([bare, plate.hints(grey, known)])
+
+    return pair
 
 
-def _fits(plate: Plate, image: Tensor) -> bool:
-    return all(-(-side // 4) == cells for side, cells in zip(image.shape, plate.samples.shape, strict=False))
+def alone(device: torch.device) -> System:
+    """Return what gives a picture its plate's colours where that is sure, and else none."""
+    fresh = nets.build("chroma", {"hints": True}).eval()
+    return System("plate alone", fresh, Header("chroma", {"hints": True}, "colourise"), device)
+
+
+def _learn(pictures: Sequence[Picture]) -> Plate | None:
+    known: Plate | None = None
+    for picture in pictures:
+        image = read_image(picture.path)
+        if known is not None and known.colours.shape[:2] != plate.reduce(image).shape[:2]:
+            continue
+        known = plate.learn(known, image, torch.zeros(image.shape[:2], dtype=torch.bool))
+    return known

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import platform
+import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib import metadata
@@ -19,19 +20,17 @@ from streamer.errors import ConfigError, SinkError
 from streamer.modelfile import Header
 from streamer.nets import Network
 from streamer.yaml_file import read_yaml
-from trainer import data, duplicates, present, report
+from trainer import data, duplicates, partners, present, report
 from trainer.assess import assess
 from trainer.config import HIDING, TrainConfig, dump, parse
-from trainer.crops import Crops
 from trainer.data import Split
 from trainer.degrade import BoxesByName
 from trainer.evaluate import IDENTITY
 from trainer.evaluation import Evaluation
-from trainer.pairs import Items, Pairs, find_boxes, make_pairs
+from trainer.pairs import find_boxes
 from trainer.reference import REFERENCE, alike, find_reference
-from trainer.store import store
+from trainer.sides import sides
 from trainer.system import System
-from trainer.tasks import degradation
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +49,7 @@ def train(
     Args:
         config: what and how.
         folder: for ``model.safetensors``, ``metrics.csv``, ``curves.png``, ``samples.png``, ``metrics.json``,
-            ``report.html``, ``config.yaml`` and ``checkpoints/``.
+            ``report.html``, ``config.yaml``, ``checkpoints/`` and ``logs/``.
         resume: go on with the run that is in the folder.
         overwrite: start again over a run that is in the folder.
         steps: stop after so many steps, to try things out; None trains all epochs.
@@ -66,18 +65,14 @@ def train(
     from trainer.fit import fit
 
     device = resolve(config.device)
-    check(folder, dump(config), resume=resume, overwrite=overwrite)
-    split = duplicates.check(data.read(config.data, config.seed), config.data, console)
-    boxes: BoxesByName = {}
-    if config.task in HIDING:
-        boxes = _boxes(split, config, device, console)
-        folders = make_pairs(split, boxes, config, console)
-        sides: tuple[Items, Items] = Pairs(folders.train), Pairs(folders.validation)
-    else:
-        sides = _crops(split, config, console)
+    check(folder, dump(config), resume=resume, overwrite=overwrite, defaults=dump(TrainConfig()))
+    split = duplicates.check(read(config), config.data, console)
+    boxes: BoxesByName = _boxes(split, config, device, console) if config.task in HIDING else {}
+    known, unseen = sides(split, boxes, config, device, console)
+    _say(split)
     report.write_yaml(folder / "config.yaml", dump(config))
     fitted = fit(
-        config, *sides, folder / "checkpoints", device,
+        config, known, unseen, folder / "checkpoints", device,
         resume=resume, steps=steps, progress=console.is_terminal and not console.quiet,
     )  # fmt: skip
     rows = [{"epoch": "identity", "train_loss": "", **fitted.identity}, *fitted.rows]
@@ -139,8 +134,9 @@ def evaluate_model(
     row = model if model.startswith("bundled") else path.parent.name if path.name == MODEL else path.stem
     system = System(_row_name(row), network, header, resolved)
     held_against = find_reference(header.task, reference, runs, system, path, resolved)
-    split = duplicates.check(data.read(config.data, config.seed), config.data, console)
+    split = duplicates.check(read(config), config.data, console)
     boxes = _boxes(split, config, resolved, console) if config.task in HIDING else {}
+    _say(split)
     found = assess(system, held_against, split, boxes, config, resolved, console)
     if folder is not None:
         present.write(found, folder)
@@ -152,25 +148,18 @@ def _row_name(name: str) -> str:
     return f"{name} (model)" if name in (IDENTITY, REFERENCE) else name
 
 
-def _crops(split: Split, config: TrainConfig, console: Console) -> tuple[Crops, Crops]:
-    """Return what is trained and validated with where nothing is hidden."""
-    form, caches = config.pairs, Path(config.data.cache)
-    known = store(split.train, caches, "decoding (train)", console)
-    unseen = store(split.validation, caches, "decoding (validation)", console)
-    split.counts["unreadable"] += len(known.unreadable) + len(unseen.unreadable)
-    _say(split)
-    degrade = degradation(config)
-    augment = config.fit.augment
-    return (
-        Crops(known, degrade, form.size, each=form.variants, augment=augment, seed=config.seed),
-        Crops(unseen, degrade, form.size, fixed=True, seed=config.seed),
-    )
+def read(config: TrainConfig) -> Split:
+    """Find all pictures, with partners where they have any, and split them; errors as in ``data.read``."""
+    if config.paired is not None:
+        return partners.read(config.paired, config.data, config.seed)
+    return data.read(config.data, config.seed)
 
 
 def _boxes(split: Split, config: TrainConfig, device: torch.device, console: Console) -> BoxesByName:
-    boxes, unreadable = find_boxes(split.pictures, config, device, console)
+    # of subsets each is looked at when its turn comes
+    pictures = split.pictures if config.data.subsets is None else [*split.validation, *split.test]
+    boxes, unreadable = find_boxes(pictures, config, device, console)
     split.counts["unreadable"] += len(unreadable)
-    _say(split)
     return boxes
 
 
@@ -184,7 +173,14 @@ def _say(split: Split) -> None:
     logger.info("%s; left out: %s", sides, left_out or "none")
 
 
-def check(folder: Path, facts: Mapping[str, Any], *, resume: bool, overwrite: bool) -> None:
+def check(
+    folder: Path,
+    facts: Mapping[str, Any],
+    *,
+    resume: bool,
+    overwrite: bool,
+    defaults: Mapping[str, Any] = {},
+) -> None:
     """Refuse to mix runs up.
 
     Args:
@@ -192,6 +188,7 @@ def check(folder: Path, facts: Mapping[str, Any], *, resume: bool, overwrite: bo
         facts: the whole configuration, as plain data.
         resume: whether the run that is in the folder is to go on.
         overwrite: whether it is to be replaced.
+        defaults: what holds for keys that the run to resume was started without.
 
     Raises:
         ConfigError: there is a run, and neither was asked for; or there is none, or another one, to resume.
@@ -205,10 +202,12 @@ def check(folder: Path, facts: Mapping[str, Any], *, resume: bool, overwrite: bo
                 )
             (folder / MODEL).unlink(missing_ok=True)
             last.unlink(missing_ok=True)
+            shutil.rmtree(folder / "logs", ignore_errors=True)
         return
     if not last.exists():
         raise ConfigError(f"{folder}: no run to resume, {last} is not there; start it without --resume")
-    before, now = _flat(read_yaml(folder / "config.yaml")), _flat(facts)
+    # an earlier version of this program knew fewer keys
+    before, now = _flat(defaults) | _flat(read_yaml(folder / "config.yaml")), _flat(facts)
     for key in sorted(before.keys() | now.keys()):
         if before.get(key) != now.get(key) and key not in MAY_CHANGE:
             raise ConfigError(
@@ -229,13 +228,13 @@ def _flat(facts: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _header(config: TrainConfig, split: Split, *, best: int, steps: int | None) -> Header:
-    regions = config.pairs.of == "regions"
+    by_region = config.task in HIDING and config.pairs.of != "frames"
     return Header(
         network=config.network.name,
         config=config.network.options,
         task=config.task,
         size=None if config.pairs.of == "crops" else config.pairs.size,
-        context=config.pairs.context if regions else 0.0,
+        context=config.pairs.context if by_region else 0.0,
         training={
             "config": dump(config),
             "clips": split.clips(),

@@ -27,8 +27,8 @@ def export(network: Fcos) -> bytes:
     """
     graph = Graph()
     example = torch.zeros(1, 3, STRIDES[-1], STRIDES[-1])
-    outputs = translate(network, graph, [graph.planes("input.planes", INPUT)], example)
-    for name, given in zip((LOGITS, DISTANCES), outputs, strict=True):
+    translated = translate(network, graph, graph.planes("input.planes", INPUT), example)
+    for name, given in zip((LOGITS, DISTANCES), translated.outputs, strict=True):
         graph.add("Identity", name, given)
     height, width = network.size
     return proto.model(

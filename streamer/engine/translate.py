@@ -8,14 +8,13 @@ description of the network to keep in step. torch's own exporter would need the 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
-from torch.fx.passes.shape_prop import ShapeProp
 
 from streamer.engine.graph import Graph
 
@@ -29,34 +28,40 @@ END = np.iinfo(np.int64).max
 """Where a slice ends that goes to the end."""
 
 
-def translate(network: nn.Module, graph: Graph, inputs: Sequence[str], example: Tensor) -> list[str]:
+class Translated(NamedTuple):
+    """A network in a graph."""
+
+    outputs: list[str]
+    """The names of the values that it gives."""
+    sized: bool
+    """Whether it asked for the size of its input, so that the graph is right for pictures like the example
+    alone; otherwise sizes of batch, height and width may be others."""
+
+
+def translate(network: nn.Module, graph: Graph, given: str, example: Tensor) -> Translated:
     """Add a network to a graph.
 
     Args:
         network: in evaluation mode and on the CPU.
         graph: where its operations are added; names of values in it have a dot, but for the network's own.
-        inputs: names of the values in the graph that it takes.
-        example: of what it takes; sizes of batch, height and width may be others later.
-
-    Returns:
-        The names of the values that it gives.
+        given: name of the value in the graph that it takes.
+        example: of what it takes.
 
     Raises:
         NotImplementedError: something in it has no translation here; says what.
     """
+    tracer = _Tracer(example)
     try:
-        traced = fx.symbolic_trace(network)
+        with torch.inference_mode():
+            nodes = tracer.trace(network).nodes
     except (
         Exception
     ) as error:  # code that asks what its input is like meets none, and raises whatever it likes
         raise NotImplementedError(f"what it computes depends on its input: {error}") from None
-    with torch.inference_mode():
-        ShapeProp(traced).propagate(example)
-    given = iter(inputs)
     results: Any = ()
-    for node in traced.graph.nodes:
+    for node in nodes:
         if node.op == "placeholder":
-            graph.add("Identity", node.name, next(given))
+            graph.add("Identity", node.name, given)
         elif node.op == "get_attr":
             graph.constant(node.name, operator.attrgetter(node.target)(network))
         elif node.op == "output":
@@ -67,7 +72,66 @@ def translate(network: nn.Module, graph: Graph, inputs: Sequence[str], example: 
             if what not in _TRANSLATIONS:
                 raise NotImplementedError(f"no translation of {what} into ONNX")
             _TRANSLATIONS[what](graph, node, module)
-    return [each.name for each in (results if isinstance(results, tuple) else (results,))]
+    outputs = [each.name for each in (results if isinstance(results, tuple) else (results,))]
+    return Translated(outputs, tracer.sized)
+
+
+class _Proxy(fx.Proxy):
+    """Stands for a value while a network is traced, and knows the example's."""
+
+    tracer: _Tracer
+
+    @property
+    def shape(self) -> torch.Size:
+        self.tracer.sized = True
+        shape: torch.Size = self.node.meta["value"].shape
+        return shape
+
+
+class _Tracer(fx.Tracer):
+    """Computes the example along with the graph, for what depends on sizes."""
+
+    def __init__(self, example: Tensor) -> None:
+        super().__init__()
+        self.sized = False
+        self._example = example
+        self._computing = False
+
+    def proxy(self, node: fx.Node) -> fx.Proxy:
+        return _Proxy(node, self)
+
+    def call_module(self, m: nn.Module, forward: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        # tracing takes hold of all networks of the process, and other threads may run theirs meanwhile
+        if not any(isinstance(each, fx.Proxy) for each in (*args, *kwargs.values())):
+            return forward(*args, **kwargs)
+        return super().call_module(m, forward, args, kwargs)
+
+    def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
+        # layers that compute the example take their weights themselves
+        return attr_val if self._computing else super().getattr(attr, attr_val, parameter_proxy_cache)
+
+    def create_proxy(self, kind: str, target: Any, args: Any, kwargs: Any, *others: Any, **more: Any) -> Any:
+        made = super().create_proxy(kind, target, args, kwargs, *others, **more)
+        known, named = (
+            fx.node.map_aggregate(each, lambda x: x.node.meta["value"] if isinstance(x, fx.Proxy) else x)
+            for each in (args, kwargs)
+        )
+        self._computing = True
+        made.node.meta["value"] = self._computed(kind, target, known, named)
+        self._computing = False
+        return made
+
+    def _computed(self, kind: str, target: Any, args: Any, kwargs: Any) -> Any:
+        """Return what a node gives for the example."""
+        if kind == "placeholder":
+            return self._example
+        if kind == "get_attr":
+            return operator.attrgetter(target)(self.root)
+        if kind == "call_module":
+            return self.root.get_submodule(target).forward(*args, **kwargs)
+        if kind == "call_method":
+            return getattr(args[0], target)(*args[1:], **kwargs)
+        return None if kind == "output" else target(*args, **kwargs)
 
 
 def _refuse(node: Node) -> NotImplementedError:
@@ -76,7 +140,7 @@ def _refuse(node: Node) -> NotImplementedError:
 
 def _shape(node: Node) -> tuple[int, ...]:
     """Return the sizes of what a node gives, for the example."""
-    return tuple(node.meta["tensor_meta"].shape)
+    return tuple(node.meta["value"].shape)
 
 
 def _argument(node: Node, place: int, name: str, default: Any = None) -> Any:
@@ -147,14 +211,42 @@ def _clamp(graph: Graph, node: Node, _: Any) -> None:
     graph.add("Clip", node.name, graph.operand(node, 0), *bounds)
 
 
-def _nearest(graph: Graph, node: Node, _: Any) -> None:
-    factor, mode = node.kwargs.get("scale_factor"), node.kwargs.get("mode", "nearest")
-    if factor is None or mode != "nearest":
+def _interpolation(graph: Graph, node: Node, _: Any) -> None:
+    size, factor, mode = (
+        _argument(node, place, name, default)
+        for place, name, default in ((1, "size", None), (2, "scale_factor", None), (3, "mode", "nearest"))
+    )
+    if mode == "nearest" and factor is not None:
+        _nearest(graph, node, factor)
+    elif mode == "area" and size is not None:
+        _area(graph, node)
+    elif mode == "bilinear" and size is not None and not _argument(node, 4, "align_corners"):
+        sizes = graph.integers(f"{node.name}.sizes", *_shape(node))
+        graph.add(
+            "Resize", node.name, graph.operand(node, 0), "", "", sizes,
+            mode="linear", coordinate_transformation_mode="half_pixel",
+        )  # fmt: skip
+    else:
         raise _refuse(node)
+
+
+def _area(graph: Graph, node: Node) -> None:
+    """Average over the pixels that each new one covers: what each row takes, and what each column takes."""
+    (height, width), (rows, columns) = _shape(node.args[0])[2:], _shape(node)[2:]
+    down, across = (
+        F.adaptive_avg_pool1d(torch.eye(before), after).T.contiguous()
+        for before, after in ((height, rows), (width, columns))
+    )
+    less = graph.constant(f"{node.name}.rows", down)
+    made = graph.add("MatMul", f"{node.name}.shorter", less, graph.operand(node, 0))
+    graph.add("MatMul", node.name, made, graph.constant(f"{node.name}.columns", across.T.contiguous()))
+
+
+def _nearest(graph: Graph, node: Node, factor: float) -> None:
     scales = graph.constant(f"{node.name}.scales", np.array([1, 1, factor, factor], np.float32))
     graph.add(
         "Resize", node.name, graph.operand(node, 0), "", scales,
-        mode=mode, coordinate_transformation_mode="asymmetric", nearest_mode="floor",
+        mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor",
     )  # fmt: skip
 
 
@@ -248,33 +340,38 @@ def _nothing(graph: Graph, node: Node, _: Any) -> None:
     """Parts are taken by those who use them."""
 
 
-def _item(graph: Graph, node: Node, _: Any) -> None:
-    """Take a part of what was cut into parts along a dimension, or a slice."""
+def _item(graph: Graph, node: Node, layer: Any) -> None:
+    """Take one of the parts that something was cut into along a dimension, or a slice."""
     source, chosen = node.args
     if source.target in ("unbind", torch.unbind):
-        place = graph.constant(f"{node.name}.place", np.array(chosen, np.int64))
+        index = graph.constant(f"{node.name}.index", np.array(chosen, np.int64))
         axis = _argument(source, 1, "dim", default=0)
-        graph.add("Gather", node.name, source.args[0].name, place, axis=axis)
-        return
-    if source.target in ("chunk", torch.chunk):
-        shapes = [meta.shape for meta in source.meta["tensor_meta"]]
+        graph.add("Gather", node.name, source.args[0].name, index, axis=axis)
+    elif source.target in ("chunk", torch.chunk):
+        shapes = [part.shape for part in source.meta["value"]]
         axis = _argument(source, 2, "dim", default=0) % len(shapes[0])
         start = sum(shape[axis] for shape in shapes[:chosen])
         _slice(graph, node, node.name, source.args[0].name, axis, start, start + shapes[chosen][axis])
-        return
+    else:
+        _slices(graph, node)
+
+
+def _slices(graph: Graph, node: Node) -> None:
+    source, chosen = node.args
     parts = chosen if isinstance(chosen, tuple) else (chosen,)
     if Ellipsis in parts:
-        place = parts.index(Ellipsis)
+        gap = parts.index(Ellipsis)
         missing = len(_shape(source)) - (len(parts) - 1)
-        parts = (*parts[:place], *[slice(None)] * missing, *parts[place + 1 :])
-    taken = [(axis, part) for axis, part in enumerate(parts) if part != slice(None)]
+        parts = (*parts[:gap], *[slice(None)] * missing, *parts[gap + 1 :])
     name = source.name
-    for count, (axis, part) in enumerate(taken, 1):
+    for axis, part in enumerate(parts):
         if not isinstance(part, slice) or part.step not in (None, 1):
             raise _refuse(node)
-        output = node.name if count == len(taken) else f"{node.name}.{axis}"
-        _slice(graph, node, output, name, axis, part.start or 0, END if part.stop is None else part.stop)
-        name = output
+        if part != slice(None):
+            output, stop = f"{node.name}.{axis}", END if part.stop is None else part.stop
+            _slice(graph, node, output, name, axis, part.start or 0, stop)
+            name = output
+    graph.add("Identity", node.name, name)
 
 
 def _slice(graph: Graph, node: Node, output: str, source: str, axis: int, start: int, stop: int) -> None:
@@ -293,7 +390,7 @@ _TRANSLATIONS: Mapping[Any, Translation] = {
     nn.PixelUnshuffle: _unshuffle,
     nn.AdaptiveAvgPool2d: _average,
     F.adaptive_avg_pool2d: _average,
-    F.interpolate: _nearest,
+    F.interpolate: _interpolation,
     **dict.fromkeys((nn.ReLU, F.relu, torch.relu, "relu"), _unary("Relu")),
     **dict.fromkeys((nn.Sigmoid, torch.sigmoid, "sigmoid"), _unary("Sigmoid")),
     **dict.fromkeys((nn.Tanh, torch.tanh, "tanh"), _unary("Tanh")),

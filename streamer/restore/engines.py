@@ -7,19 +7,20 @@ restorer. On a CPU each works in the thread that calls it, as the other cores ha
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from streamer.engine import choice
 from streamer.engine.choice import UnusableError, checked
 from streamer.engine.runtime import compile_openvino, one_thread, openvino
 from streamer.measure import psnr
 from streamer.nets import Network
-from streamer.restore.export import HINTS, PICTURES, export
+from streamer.restore.export import HINTS, PICTURES, Export
 
 TOLERANCE_DB = 0.05
 """How far an engine's PSNR may be from torch's, in single precision, on the fixed pictures."""
@@ -28,7 +29,7 @@ LIKENESS_DB = 40.0
 """And the least PSNR between the two: another picture of the same quality would not be the same."""
 
 PROGRAMS = 32
-"""For how many sizes of pictures OpenVINO keeps what it compiled; of the sizes that regions come in few are
+"""For how many sizes of pictures an engine keeps what it prepared; of the sizes that regions come in few are
 needed at a time, and of frames there are few sizes. Compiling takes 40 ms."""
 
 
@@ -94,18 +95,22 @@ class OnnxRuntimeEngine:
 
     device = torch.device("cpu")
 
-    def __init__(self, model: bytes) -> None:
+    def __init__(self, export: Export) -> None:
         import onnxruntime
 
+        def start(height: int, width: int) -> Any:
+            providers = ["CPUExecutionProvider"]
+            return onnxruntime.InferenceSession(export.of(height, width), one_thread(), providers=providers)
+
         self.name = f"onnxruntime {onnxruntime.__version__} (CPU, 1 thread)"
-        self._session = onnxruntime.InferenceSession(model, one_thread(), providers=["CPUExecutionProvider"])
+        free = None if export.sized else start(0, 0)
+        self._programs = Programs(start if free is None else lambda height, width: free)
 
     def __call__(self, pictures: torch.Tensor, hints: torch.Tensor | None = None) -> torch.Tensor:
         """Restore pictures; see ``Engine``."""
-        feeds = {PICTURES: pictures.numpy()}
-        if hints is not None:
-            feeds[HINTS] = hints.numpy()
-        return torch.from_numpy(self._session.run(None, feeds)[0])
+        session = self._programs.of(pictures.shape[1], pictures.shape[2])
+        outputs = [session.run(None, feeds)[0] for feeds in one_by_one(pictures, hints)]
+        return torch.from_numpy(np.concatenate(outputs))
 
 
 class OpenVinoEngine:
@@ -117,38 +122,52 @@ class OpenVinoEngine:
 
     device = torch.device("cpu")
 
-    def __init__(self, model: bytes, kind: torch.dtype) -> None:
+    def __init__(self, export: Export, kind: torch.dtype) -> None:
         core, version = openvino()
-        self._precision = "bf16" if kind == torch.bfloat16 else "f32"
-        self.name = f"openvino {version} (CPU, 1 thread, {self._precision})"
-        self._core, self._model = core, model
-        self._programs: OrderedDict[tuple[int, int], Any] = OrderedDict()
+        precision = "bf16" if kind == torch.bfloat16 else "f32"
+
+        def compiled(height: int, width: int) -> Any:
+            graph = core.read_model(export.of(height, width))
+            shapes = {PICTURES: [1, height, width, 3]}
+            shapes |= {HINTS: [1, -1, height, width]} if len(graph.inputs) > 1 else {}
+            graph.reshape(shapes)
+            return compile_openvino(graph, precision).create_infer_request()
+
+        self.name = f"openvino {version} (CPU, 1 thread, {precision})"
+        self._programs = Programs(compiled)
 
     def __call__(self, pictures: torch.Tensor, hints: torch.Tensor | None = None) -> torch.Tensor:
         """Restore pictures; see ``Engine``."""
-        run = self._program(pictures.shape[1], pictures.shape[2])
-        outputs = []
-        for place in range(len(pictures)):
-            feeds = {PICTURES: pictures[place : place + 1].numpy()}
-            if hints is not None:
-                feeds[HINTS] = hints[place : place + 1].numpy()
-            outputs.append(run.infer(feeds, share_inputs=True)[0])
+        request = self._programs.of(pictures.shape[1], pictures.shape[2])
+        outputs = [request.infer(feeds, share_inputs=True)[0] for feeds in one_by_one(pictures, hints)]
         return torch.from_numpy(np.concatenate(outputs))
 
-    def _program(self, height: int, width: int) -> Any:
-        """Return what runs pictures of a size, and keep it for the next ones."""
-        if (size := (height, width)) in self._programs:
-            self._programs.move_to_end(size)
-            return self._programs[size]
-        graph = self._core.read_model(self._model)
-        shapes = {PICTURES: [1, height, width, 3]}
-        shapes |= {HINTS: [1, -1, height, width]} if len(graph.inputs) > 1 else {}
-        graph.reshape(shapes)
-        made = compile_openvino(graph, self._precision).create_infer_request()
-        self._programs[size] = made
-        if len(self._programs) > PROGRAMS:
-            self._programs.popitem(last=False)
-        return made
+
+class Programs:
+    """What an engine prepared for each size of pictures; the ones that were used last are kept."""
+
+    def __init__(self, prepare: Callable[[int, int], Any]) -> None:
+        self._prepare = prepare
+        self._kept: OrderedDict[tuple[int, int], Any] = OrderedDict()
+
+    def of(self, height: int, width: int) -> Any:
+        """Return what runs pictures of a size."""
+        size = height, width
+        if size not in self._kept:
+            self._kept[size] = self._prepare(height, width)
+        self._kept.move_to_end(size)
+        if len(self._kept) > PROGRAMS:
+            self._kept.popitem(last=False)
+        return self._kept[size]
+
+
+def one_by_one(pictures: torch.Tensor, hints: torch.Tensor | None) -> Iterator[dict[str, NDArray[Any]]]:
+    """Yield what an ONNX file of ours takes for each picture."""
+    for place in range(len(pictures)):
+        feeds: dict[str, NDArray[Any]] = {PICTURES: pictures[place : place + 1].numpy()}
+        if hints is not None:
+            feeds[HINTS] = hints[place : place + 1].numpy()
+        yield feeds
 
 
 def choose(network: Network, engine: str, device: torch.device, name: str, size: int | None) -> Engine:
@@ -178,14 +197,14 @@ def choose(network: Network, engine: str, device: torch.device, name: str, size:
     def with_openvino() -> Engine:
         if (kind := precision(torch.device("cpu"))) != torch.float32:
             try:
-                return checked("openvino", lambda: OpenVinoEngine(export(network), kind), fault)
+                return checked("openvino", lambda: OpenVinoEngine(Export(network), kind), fault)
             except UnusableError as error:
                 choice.logger.info("%s in 16 bits: %s; trying 32", name, error)
-        return checked("openvino", lambda: OpenVinoEngine(export(network), torch.float32), fault)
+        return checked("openvino", lambda: OpenVinoEngine(Export(network), torch.float32), fault)
 
     makers: dict[str, Callable[[], Engine]] = {
         "torch": lambda: TorchEngine(network, device, precision(device)),
-        "onnxruntime": lambda: checked("onnxruntime", lambda: OnnxRuntimeEngine(export(network)), fault),
+        "onnxruntime": lambda: checked("onnxruntime", lambda: OnnxRuntimeEngine(Export(network)), fault),
         "openvino": with_openvino,
     }
     return choice.choose(f"restoring by {name}", "restore.engine", engine, device, makers, fastest_first())
@@ -194,8 +213,8 @@ def choose(network: Network, engine: str, device: torch.device, name: str, size:
 def fastest_first() -> tuple[str, ...]:
     """Return the engines by speed on this CPU.
 
-    Of the bundled network on 8 squares of 64 pixels, on an AMD EPYC, one thread: with bfloat16 OpenVINO
-    4.7 ms, torch 5.9; in single precision OpenVINO 8.0, ONNX Runtime 8.5, torch 11.3.
+    Of the bundled network on 8 squares of 64 pixels, on an AMD EPYC, one thread, relative to OpenVINO in
+    bfloat16: torch likewise 1.3; in single precision OpenVINO 1.7, ONNX Runtime 1.8, torch 2.4.
     """
     if precision(torch.device("cpu")) == torch.float32:
         return ("openvino", "onnxruntime", "torch")
@@ -242,12 +261,12 @@ def fixed_pair(side: int, hints: int) -> tuple[torch.Tensor, torch.Tensor, torch
             patches = random.normal(0, contrast, (cells, cells, 3))
             levels += cv2.resize(patches, (side, side), interpolation=cv2.INTER_NEAREST)
         pictures.append(levels)
-    clean = np.clip(np.stack(pictures), 0, 255)
-    blurred = np.stack([cv2.GaussianBlur(picture, (0, 0), max(1.0, side / 32)) for picture in clean])
+    scenes = np.clip(np.stack(pictures), 0, 255)
+    blurred = np.stack([cv2.GaussianBlur(picture, (0, 0), max(1.0, side / 32)) for picture in scenes])
     degraded = np.clip(blurred + random.normal(0, 4, blurred.shape), 0, 255)
     given = random.uniform(-0.25, 0.25, (2, hints, side, side)).astype(np.float32)
-    clean, degraded = (torch.from_numpy(each.round().astype(np.uint8)) for each in (clean, degraded))
-    return clean, degraded, torch.from_numpy(given) if hints else None
+    clean, worse = (torch.from_numpy(each.round().astype(np.uint8)) for each in (scenes, degraded))
+    return clean, worse, torch.from_numpy(given) if hints else None
 
 
 def decibels(picture: torch.Tensor, other: torch.Tensor) -> float:

@@ -13,15 +13,37 @@ PICTURES, HINTS, RESTORED = "given.pictures", "given.hints", "given.restored"
 """The names of the inputs and of the output."""
 
 
-def export(network: Network) -> bytes:
-    """Return a network as an ONNX file.
+class Export:
+    """A network's ONNX files; one for all sizes of pictures, where it does not ask for theirs."""
 
-    The file takes any number of pictures of any size (a multiple of the network's stride) as they lie in
-    memory, uint8 ``[B, H, W, 3]`` in RGB, and gives the same, restored and rounded. A network with more than
-    three inputs takes the others as float32 ``[B, inputs - 3, H, W]``.
+    def __init__(self, network: Network) -> None:
+        """Translate the network.
+
+        Args:
+            network: in evaluation mode and on the CPU.
+
+        Raises:
+            NotImplementedError: something in it has no translation; says what.
+        """
+        self._network = network
+        self._free, self.sized = export(network, network.stride, network.stride)
+
+    def of(self, height: int, width: int) -> bytes:
+        """Return the file for pictures of a size, which takes them one by one if the network is ``sized``."""
+        return export(self._network, height, width)[0] if self.sized else self._free
+
+
+def export(network: Network, height: int, width: int) -> tuple[bytes, bool]:
+    """Return a network as an ONNX file, and whether that is for one picture of that size alone.
+
+    It takes any number of pictures of any size (a multiple of the network's stride) as they lie in memory,
+    uint8 ``[B, H, W, 3]`` in RGB, and gives the same, restored and rounded. A network with more than three
+    inputs takes the others as float32 ``[B, inputs - 3, H, W]``.
 
     Args:
         network: in evaluation mode and on the CPU.
+        height: of a picture.
+        width: likewise.
 
     Raises:
         NotImplementedError: something in it has no translation; says what.
@@ -34,16 +56,12 @@ def export(network: Network) -> bytes:
     if (hints := network.inputs - 3) > 0:
         given = graph.add("Concat", "pictures.hinted", given, HINTS, axis=1)
         inputs.append(proto.value(HINTS, "float32", ("batch", hints, "height", "width")))
-    example = torch.zeros(1, network.inputs, network.stride, network.stride)
-    (output,) = translate(network, graph, [given], example)
-    graph.add("Mul", "restored.levels", output, white)
+    example = torch.zeros(1, network.inputs, height, width)
+    translated = translate(network, graph, given, example)
+    graph.add("Mul", "restored.levels", translated.outputs[0], white)
     graph.add("Round", "restored.round", "restored.levels")
     graph.add("Clip", "restored.clipped", "restored.round", graph.number("black", 0.0), white)
     graph.add("Cast", "restored.planes", "restored.clipped", to=proto.KINDS["uint8"])
     graph.add("Transpose", RESTORED, "restored.planes", perm=(0, 2, 3, 1))
-    return proto.model(
-        graph.nodes,
-        graph.constants,
-        inputs,
-        [proto.value(RESTORED, "uint8", ("batch", "height", "width", 3))],
-    )
+    outputs = [proto.value(RESTORED, "uint8", ("batch", "height", "width", 3))]
+    return proto.model(graph.nodes, graph.constants, inputs, outputs), translated.sized

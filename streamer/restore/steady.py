@@ -15,8 +15,9 @@ import torch.nn.functional as F
 from streamer.boxes import Boxes
 from streamer.cells import CELL, grow, shrink
 
-FLOOR = 2.0
-"""Of 255 levels: the least standard deviation that a pixel's noise is taken to have."""
+FLOOR, DITHER = 2.0, 5.7
+"""Of 255 levels: the least standard deviation that noise is taken to give the change of a pixel, and of a
+hidden one, whose dither (``blur.quantise: 8``) gives it up to 8 / √2, by how far its level is from a step."""
 
 QUIET, EXPECTED = 0.2, 0.687
 """Noise is what this share of the cells has at most, since the others may move; of cells with noise alone the
@@ -70,7 +71,7 @@ class Steady:
         for x0, y0, x1, y1 in areas.tolist():
             part = slice(y0, y1), slice(x0, x1)
             now = given[part].float()
-            still = self._share * stillness(now - memory.given[part]) * same[part]
+            still = self._share * stillness(now - memory.given[part], hidden[part]) * same[part]
             keep = still[..., None].expand(now.shape).contiguous()
             # what crept along adds up here until it shows
             memory.given[part] = now.lerp_(memory.given[part], keep)
@@ -91,11 +92,12 @@ class _Memory:
     """bool ``[H, W]``: what was, in the picture before."""
 
 
-def stillness(change: torch.Tensor) -> torch.Tensor:
+def stillness(change: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
     """Say where a picture did not change but for noise.
 
     Args:
         change: float32 ``[H, W, 3]``, in levels of 255.
+        hidden: bool ``[H, W]``: where it is that of hidden pixels.
 
     Returns:
         float32 ``[H, W]``: 1 where it did not, 0 where it did, and in the cells around that.
@@ -105,7 +107,9 @@ def stillness(change: torch.Tensor) -> torch.Tensor:
     power = shrink(green * green)
     spread = (power - mean[..., 1:2].square()).flatten()
     rank = max(1, round(QUIET * len(spread)))
-    noise = (spread.kthvalue(rank).values / EXPECTED).clamp(min=FLOOR**2)
+    dithered = shrink(hidden[..., None].float())[..., 0] > 0
+    floor = torch.where(dithered, DITHER**2, FLOOR**2)
+    noise = torch.maximum(spread.kthvalue(rank).values / EXPECTED, floor)
     by_mean = mean.abs().amax(dim=2) / (MEAN / CELL * noise.sqrt())
     moved = torch.maximum(by_mean, power[..., 0] / (POWER * noise))
     moved = F.max_pool2d(moved[None], 3, stride=1, padding=1)

@@ -14,12 +14,13 @@ import psutil
 import pytest
 
 import streamer
-from streamer import measure, restore, source
+from streamer import measure, source
 from streamer.config import parse
 from streamer.errors import SinkError, SourceError, StageError
 from streamer.frame import Discontinuity, End, Frame, Image, Result, Stream
 from streamer.hide import GREY
 from streamer.pipeline import Run
+from streamer.restore import stage as restoring
 from streamer.sink.video import VideoSink
 from tests import footage
 from tests.standin import StandIn, box_of
@@ -154,7 +155,7 @@ def test_a_hider_that_raises_hides_whole(tmp_path: Path, clip: Path, monkeypatch
 
 @pytest.mark.usefixtures("detector")
 @pytest.mark.parametrize(
-    ("module", "function", "stage"), [(measure, "measure", "measure"), (restore, "_restored", "restore")]
+    ("module", "function", "stage"), [(measure, "measure", "measure"), (restoring, "_end", "restore")]
 )
 def test_a_stage_that_raises_ends_the_run_and_is_named(
     tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch, module: Any, function: str, stage: str

@@ -14,9 +14,11 @@ import pytest
 import yaml
 
 from streamer import modelfile
+from streamer.errors import ConfigError
 from tests.trainer.scenes import command, configuration, frames, install
 from trainer import cli, config, fit
 from trainer.fit import Fitting
+from trainer.run import check
 
 OUTPUTS = {
     "model.safetensors", "metrics.csv", "metrics.json", "curves.png", "samples.png", "report.html",
@@ -38,7 +40,7 @@ def test_fit_writes_the_whole_run(work: Path) -> None:
     outcome = command("fit", path)
     assert outcome.code == 0, outcome.err
     run = work / "runs" / "small"
-    assert {entry.name for entry in run.iterdir()} == OUTPUTS | {"checkpoints"}
+    assert {entry.name for entry in run.iterdir()} == OUTPUTS | {"checkpoints", "logs"}
     assert {entry.name for entry in (run / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
     with (run / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -90,6 +92,37 @@ def test_fit_stops_after_two_steps(work: Path, monkeypatch: pytest.MonkeyPatch, 
     assert outcome.code == 0, outcome.err
     assert steps == [3, 3]
     assert modelfile.load(work / "runs" / "small" / "model.safetensors")[1].training["steps"] == 2
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {
+            "network": {"name": "nafnet", "encoder": [1], "decoder": [1]},
+            "fit": {"loss": {"ms_ssim": 0.84, "l1": 0.16}},
+        },
+        {
+            "network": {"name": "pix2pix", "width": 8, "levels": 3},
+            "fit": {"loss": {"l1": 100, "adversarial": 1}},
+        },
+        {
+            "task": "denoise",
+            "pairs": {"of": "crops"},
+            "network": {"name": "autoencoder", "widths": [4, 8], "norm": True, "dropout": 0.1, "grey": True},
+        },
+    ],
+    ids=["nafnet", "pix2pix", "autoencoder"],
+)
+def test_fit_takes_every_network_to_a_model_that_loads(work: Path, sections: dict[str, Any]) -> None:
+    path = configuration(work, **sections)
+    facts = yaml.safe_load(path.read_text()) | {"network": sections["network"]}  # none of the scene's own
+    path.write_text(yaml.safe_dump(facts))
+    outcome = command("fit", path, "--steps", "2")
+    assert outcome.code == 0, outcome.err
+    network, header = modelfile.load(work / "runs" / "small" / "model.safetensors")
+    assert {"name": header.network, **header.config} == sections["network"]
+    assert not [name for name in network.state_dict() if "discriminator" in name]
+    assert header.metrics["tables"][0]["frames"] == 4
 
 
 def test_evaluate_repeats_what_fit_found(work: Path) -> None:
@@ -176,6 +209,7 @@ from streamer import detect
 from tests.trainer.scenes import StandIn
 from trainer.cli import main
 from trainer.fit import Fitting
+from trainer.run import check
 
 original = Fitting.training_step
 
@@ -268,3 +302,17 @@ def test_what_was_left_out_is_counted(work: Path) -> None:
 def test_the_command_line_starts_without_lightning() -> None:
     check = "import sys, trainer.cli; sys.exit(bool({'lightning', 'torch', 'matplotlib'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
+
+
+def test_a_run_of_an_earlier_version_may_go_on(tmp_path: Path) -> None:
+    defaults = config.dump(config.TrainConfig())
+    before = {key: value for key, value in defaults.items() if key != "noise"}  # as if there had been none
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "last.ckpt").touch()
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(before))
+    check(tmp_path, defaults, resume=True, overwrite=False, defaults=defaults)
+    other = {**defaults, "noise": {**defaults["noise"], "gain": 2.0}}
+    with pytest.raises(
+        ConfigError, match=r"noise\.gain: is 2\.0, but .* was started with 0\.0; change it back"
+    ):
+        check(tmp_path, other, resume=True, overwrite=False, defaults=defaults)

@@ -17,9 +17,9 @@ from trainer.system import System
 
 
 def saved(folder: Path) -> list[Picture]:
-    """Four frames of one clip, in colour."""
+    """Six frames of one clip, in colour."""
     made = []
-    for number in range(4):
+    for number in range(6):
         name = f"a_{number}.png"
         cv2.imwrite(str(folder / name), np.full((24, 32, 3), (40, 90, 160 + number), np.uint8))
         made.append(Picture(folder / name, name, "a", f"{number}abc"))
@@ -31,7 +31,7 @@ def made(pictures: list[Picture], task: str, network: dict[str, Any], **sections
     parsed = config.parse(facts)
     name, options = parsed.network.name, parsed.network.options
     system = System("mine", nets.build(name, options), Header(name, options, task), torch.device("cpu"))
-    return list(conditions(parsed, pictures, system))
+    return list(conditions(parsed, pictures, system, torch.device("cpu")))
 
 
 SMALL = {"name": "unet", "width": 4, "levels": 2}
@@ -71,5 +71,6 @@ def test_only_a_network_that_takes_hints_is_measured_with_a_plate(tmp_path: Path
     # what training draws as hints is of the very picture, and must not be measured with
     assert bare.pairing(pictures[0])[1].shape == (3, 24, 32)
     assert plated.title == PLATED
-    assert list(plated.pictures) == pictures[2:]
-    assert plated.pairing(pictures[3])[1].shape == (6, 24, 32)
+    assert [system.name for system in plated.beside] == ["plate alone"]
+    assert list(plated.pictures) == pictures[3:]
+    assert plated.pairing(pictures[5])[1].shape == (6, 24, 32)

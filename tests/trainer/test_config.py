@@ -103,7 +103,33 @@ def test_the_environment_is_substituted(tmp_path: Path) -> None:
             {"version": 1, "fit": {"loss": {"l1": 100, "adversarial": 1}, "precision": "16-mixed"}},
             r"fit: precision: expected '32-true' or 'bf16-mixed' with an adversarial loss, found '16-mixed'",
         ),
-        ({"version": 1, "task": "sharpen"}, r"task: expected 'deblur', .* found 'sharpen'"),
+        (
+            {"version": 1, "task": "inpaint", "blur": {"method": "pixelate"}},
+            r"blur\.method: inpaint draws what is hidden without a trace, pixelate is for deblur",
+        ),
+        ({"version": 1, "task": "paired"}, r"paired: is missing; expected the folders `{degraded: FOLDER, "),
+        (
+            {"version": 1, "task": "denoise", "paired": {"degraded": "a", "clean": "b"}},
+            "paired: denoise makes its own pairs; expected task: paired or colourise",
+        ),
+        (
+            {
+                "version": 1,
+                "task": "paired",
+                "paired": {"degraded": "a", "clean": "b"},
+                "data": {"extra": ["c"]},
+            },
+            r"data\.extra: its pictures have no partners; paired has the folders",
+        ),
+        ({"version": 1, "fit": {"augment": ["scale"]}}, r"fit\.augment: scale is for crops where nothing is"),
+        (
+            {"version": 1, "noise": {"jpeg": [90, 30]}},
+            r"noise\.jpeg: expected a number from 1 to 100, or two",
+        ),
+        ({"version": 1, "noise": {"h264": 60}}, r"noise\.h264: expected a number from 0 to 51, or two"),
+        ({"version": 1, "noise": {"gain": -1.0}}, r"noise\.gain: expected a number from 0 to 255, or two"),
+        ({"version": 1, "data": {"subsets": {"count": 2}}}, r"data\.subsets\.each: is missing"),
+        ({"version": 1, "task": "sharpen"}, r"task: expected 'deblur', .* or 'paired', found 'sharpen'"),
         ({"version": 1, "network": {"name": "gan"}}, "network: unknown network 'gan'; known are"),
         ({"version": 1, "network": {"name": "unet", "depth": 1}}, "network: depth: unknown key"),
         (
@@ -131,3 +157,12 @@ def test_what_is_wrong_is_named_in_one_line(tmp_path: Path, facts: dict[str, Any
         config.load(path)
     assert str(caught.value).startswith(f"{path}: ")
     assert "\n" not in str(caught.value)
+
+
+def test_inpaint_hides_by_what_leaves_nothing() -> None:
+    facts = {"version": 1, "task": "inpaint", "blur": {"scale": 1.2}}
+    parsed = config.parse(facts)
+    assert (parsed.blur.method, parsed.blur.scale) == ("solid", 1.2)
+    assert facts["blur"] == {"scale": 1.2}
+    assert config.parse(config.dump(parsed)) == parsed
+    assert config.parse({"version": 1}).blur.method == "gaussian"

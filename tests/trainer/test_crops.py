@@ -199,3 +199,18 @@ def test_a_network_without_hints_is_refused_where_pairs_have_them(tmp_path: Path
     assert "network: unet takes 3 channels, but pairs have 6; set network.hints and colour.hints alike" in (
         outcome.err
     )
+
+
+def test_whole_pictures_are_resized_to_a_square(decoded: Store) -> None:
+    items = Crops(decoded, nothing, 24, of="frames", each=2, augment=["mirror"])
+    assert (len(items), items.small) == (6, 0)
+    expected = cv2.resize(decoded[1], (24, 24), interpolation=cv2.INTER_AREA).transpose(2, 0, 1)
+    seen = set()
+    for epoch in range(6):
+        clean = (255 * items[epoch * len(items) + 1][1]).round().numpy()
+        errors = [np.abs(clean - other).mean() for other in (expected, expected[..., ::-1])]
+        assert min(errors) == 0 < max(errors)
+        seen.add(int(np.argmin(errors)))
+    assert seen == {0, 1}
+    large = Crops(decoded, nothing, 120, of="frames", fixed=True)
+    assert large[0][1].shape == (3, 120, 120)

@@ -4,13 +4,14 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import cv2
 import pytest
 
 from streamer.errors import ConfigError
 from tests.trainer.scenes import frames
 from trainer import data
 from trainer.config import DataConfig
-from trainer.data import Picture, Split, clip_of, gather, split
+from trainer.data import Picture, Split, clip_of, gather, images_below, split
 
 
 def pictures(*clips: str, each: int = 3) -> list[Picture]:
@@ -158,6 +159,24 @@ def test_a_folder_is_read_with_its_sub_folders(tmp_path: Path) -> None:
     assert divided.counts["files that are no images"] == 1
 
 
+def test_pictures_of_one_name_in_several_folders_are_told_apart(tmp_path: Path) -> None:
+    for number, folder in enumerate(("pictures", "more", "standard")):
+        frames(tmp_path / folder, ["a", "b"], each=number + 1)
+        for path in (tmp_path / folder).iterdir():  # other pictures under the same names
+            cv2.imwrite(str(path), cv2.imread(str(path)) // (number + 1))
+    wanted = config(
+        folder=str(tmp_path / "pictures"),
+        extra=[str(tmp_path / "more")],
+        test_folder=str(tmp_path / "standard"),
+        validation=["b"],
+    )
+    divided = data.read(wanted, seed=0)
+    names = [picture.name for picture in divided.pictures]
+    assert len(set(names)) == len(names) == 2 + 2 + 6
+    assert f"{tmp_path / 'more'}/a_0.png" in names
+    assert {picture.clip for picture in divided.pictures} == {"a", "b"}
+
+
 def test_a_folder_that_is_not_there_or_empty_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"data\.folder: .*none: no such folder"):
         data.read(config(folder=str(tmp_path / "none")), seed=0)
@@ -201,3 +220,10 @@ def test_the_dataset_is_answered_from_a_cache_without_a_network(
 def test_a_wrong_handle_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"data\.kaggle: .*; expected owner/name"):
         data.read(config(kaggle="nonsense", frames=str(tmp_path / "frames")), seed=0)
+
+
+def test_frames_of_a_clip_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    for name in ("b_10", "b_9", "a_100", "b_1", "a_20", "c"):
+        (tmp_path / f"{name}.jpg").touch()
+    found, _ = images_below(tmp_path)
+    assert [path.stem for path in found] == ["a_20", "a_100", "b_1", "b_9", "b_10", "c"]

@@ -8,15 +8,16 @@ import pytest
 import torch
 from rich.console import Console
 
-from streamer.errors import StreamerError
+from streamer.errors import ConfigError, StreamerError
 from tests.trainer.scenes import configuration, frames, install
-from trainer import config, data, fit, pairs
+from trainer import config, data, fit, pairs, sides
 from trainer.config import TrainConfig
 from trainer.fit import Fitted, Fitting, Shuffled
 from trainer.pairs import PairFolders, Pairs
 
 QUIET = Console(quiet=True)
 CPU = torch.device("cpu")
+COLUMNS = ("validation_loss", "psnr_db", "psnr_hidden_db")
 NORMALISED = {"name": "pix2pix", "width": 4, "levels": 2}
 """With batch normalisation and dropout."""
 
@@ -198,6 +199,7 @@ def test_a_network_without_colour_is_held_against_brightness_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fitting = Fitting(setting(tmp_path, monkeypatch, network={"grey": True}).config)
+    monkeypatch.setattr(fitting, "log", lambda *_, **__: None)  # there is no trainer to log to
     red = torch.zeros(1, 3, 16, 16)
     red[:, 0] = 1.0
     everywhere = torch.ones(1, 1, 16, 16)
@@ -272,3 +274,109 @@ def test_the_cosine_rises_then_falls_to_zero() -> None:
     assert factors[5] == 1.0
     assert factors[100] == pytest.approx(0.0, abs=1e-9)
     assert factors[5:] == sorted(factors[5:], reverse=True)
+
+
+def test_training_ends_where_nothing_gets_better(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepared = setting(tmp_path, monkeypatch, fit={"epochs": 20, "patience": 2, "rate": 1e-9})
+    scores = iter([10.0, 12.0, 11.0, 12.0, 30.0, 40.0, 50.0])
+    monkeypatch.setattr(fit, "means", lambda sums: dict.fromkeys(COLUMNS, next(scores)))
+    monkeypatch.setattr(fit, "_identity", lambda *_: dict.fromkeys(COLUMNS, 0.0))
+    found = prepared.fit("run")
+    assert [row["psnr_hidden_db"] for row in found.rows] == [10.0, 12.0, 11.0, 12.0]
+    assert found.best == 2
+    assert torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)["epoch"] == 3  # from 0
+    # a run that ended so does not go on
+    assert prepared.fit("run", resume=True).rows == found.rows
+
+
+def test_patience_outlasts_an_interruption(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepared = setting(tmp_path, monkeypatch, fit={"epochs": 20, "patience": 3, "rate": 1e-9})
+    monkeypatch.setattr(fit, "_identity", lambda *_: dict.fromkeys(COLUMNS, 0.0))
+    monkeypatch.setattr(fit, "means", lambda sums: dict.fromkeys(COLUMNS, 10.0))
+    with monkeypatch.context() as patched:
+        interrupt(patched, epoch=2, step=0)
+        with pytest.raises(KeyboardInterrupt):
+            prepared.fit("run")
+    assert len(prepared.fit("run", resume=True).rows) == 4
+
+
+def test_tensorboard_shows_what_the_rows_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    found = setting(tmp_path, monkeypatch, fit={"epochs": 3}).fit("run")
+    logs = EventAccumulator(str(tmp_path / "logs"))
+    logs.Reload()
+    for name in ("train_loss", *COLUMNS):
+        shown = [event.value for event in logs.Scalars(name)]
+        assert shown == pytest.approx([row[name] for row in found.rows], rel=1e-5)
+
+
+def test_a_damaged_checkpoint_is_not_taken_for_a_whole_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared = setting(tmp_path, monkeypatch)
+    prepared.fit("run", steps=1)
+    last = tmp_path / "run" / "last.ckpt"
+    whole = last.read_bytes()
+    for content in (b"", whole[:100], whole[:-50]):
+        last.write_bytes(content)
+        with pytest.raises(ConfigError, match=r"last\.ckpt: truncated or damaged; start again with --over"):
+            prepared.fit("run", resume=True)
+
+
+def test_training_goes_on_where_nothing_can_be_compiled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("no C++ compiler\nin PATH")
+
+    straight = setting(tmp_path, monkeypatch).fit("straight")
+    prepared = setting(tmp_path, monkeypatch, fit={"compile": True})
+    monkeypatch.setattr(torch, "compile", broken)
+    assert prepared.fit("run").rows == straight.rows
+    assert "fit.compile: no working compiler for cpu, training goes on without" in caplog.messages
+
+
+@pytest.mark.slow
+def test_a_compiled_network_learns_as_the_other_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    straight = setting(tmp_path, monkeypatch, fit={"ema": 0.9}).fit("straight")
+    prepared = setting(tmp_path, monkeypatch, fit={"ema": 0.9, "compile": True})
+    monkeypatch.setattr("torch._inductor.config.compile_threads", 1)  # its own threads outlive it
+    if not fit._compiles(CPU):
+        pytest.skip("needs a C++ compiler")
+    compiled = prepared.fit("run")
+    for name in ("train_loss", *COLUMNS):
+        expected = [row[name] for row in straight.rows]
+        assert [row[name] for row in compiled.rows] == pytest.approx(expected, rel=1e-3)
+    assert compiled.network.state_dict().keys() == straight.network.state_dict().keys()
+
+
+def test_crops_of_a_later_epoch_are_the_same_after_an_interruption(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames(tmp_path / "pictures")
+    sections: dict[str, Any] = {
+        "task": "denoise",
+        "pairs": {"of": "crops", "size": 32},
+        "fit": {"epochs": 4, "augment": ["mirror", "scale"], "schedule": "cosine", "ema": 0.9},
+        "data": {
+            "folder": str(tmp_path / "pictures"), "cache": str(tmp_path / "cache"),
+            "validation": ["b"], "test": ["c"], "subsets": {"count": 3, "each": 3},
+        },
+    }  # fmt: skip
+    loaded = config.load(configuration(tmp_path, **sections))
+
+    def train(name: str, *, resume: bool = False) -> Fitted:
+        divided = data.read(loaded.data, loaded.seed)
+        known, unseen = sides.sides(divided, {}, loaded, CPU, QUIET)
+        return fit.fit(loaded, known, unseen, tmp_path / name, CPU, progress=False, resume=resume)
+
+    straight = train("straight")
+    with monkeypatch.context() as patched:
+        interrupt(patched, epoch=2, step=0)
+        with pytest.raises(KeyboardInterrupt):
+            train("resumed")
+    resumed = train("resumed", resume=True)
+    assert resumed.rows == straight.rows
+    for key, weight in straight.network.state_dict().items():
+        assert torch.equal(weight, resumed.network.state_dict()[key]), key

@@ -1,72 +1,85 @@
-"""A clip's first half tells its second half's colours, and nothing else does."""
+"""What a fixed camera's plate is worth: learnt from a clip's first half, measured on its second."""
 
+import json
 from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 import torch
 
+from streamer import modelfile, nets
 from streamer.modelfile import Header
-from streamer.nets.network import Network
+from tests.trainer.scenes import command, configuration
+from trainer import plates
 from trainer.data import Picture
-from trainer.evaluate import IDENTITY, score_whole
-from trainer.plates import Plated, halves, in_order
-from trainer.system import System
 
-SIDE = 48
+RANDOM = np.random.default_rng(0)
 
 
-def saved(folder: Path, clip: str, number: int, rgb: tuple[int, int, int]) -> Picture:
-    """A frame of one colour on its left, and of grey steps on its right."""
-    image = np.full((SIDE, SIDE, 3), rgb, np.uint8)
-    image[:, SIDE // 2 :] = np.linspace(40, 200, SIDE, dtype=np.uint8)[:, None, None]
-    name = f"{clip}_{number}.png"
-    cv2.imwrite(str(folder / name), image[..., ::-1])
-    return Picture(folder / name, name, clip, f"{clip}{number}")
+def clip(folder: Path, name: str, count: int) -> None:
+    """A still scene of muted colours; from the second half on with a blue box that no frame before had."""
+    folder.mkdir(exist_ok=True)
+    colours = np.kron(RANDOM.integers(90, 160, (6, 8, 3)), np.ones((12, 12, 1))).astype(np.uint8)
+    for number in range(count):
+        frame = colours.copy()
+        if number >= count // 2:
+            frame[:12, :12] = (250, 60, 20)
+        frame[-1, -1] = number  # no two are byte-identical
+        cv2.imwrite(str(folder / f"{name}_{number}.png"), frame)
 
 
-class Believe(Network):
-    """Gives every pixel the colour of its hint, as far as that is sure."""
-
-    stride = 1
-    residual = False
-    inputs = 6
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        luma, cb, cr, sure = images[:, 0], images[:, 3], images[:, 4], images[:, 5]
-        red, blue = luma + 1.402 * cr * sure, luma + 1.772 * cb * sure
-        green = (luma - 0.299 * red - 0.114 * blue) / 0.587
-        return torch.stack([red, green, blue], dim=1)
+def pictures(folder: Path) -> list[Picture]:
+    paths = sorted(folder.iterdir(), key=lambda path: int(path.stem.rpartition("_")[2]))
+    return [Picture(path, path.name, path.stem.rpartition("_")[0], path.name) for path in paths]
 
 
-def test_frames_follow_each_other_by_number_and_halves_by_clip(tmp_path: Path) -> None:
-    frames = [
-        Picture(tmp_path / f"{name}.png", name, name[0], name) for name in ("b_1", "a_10", "a_9", "a_8")
-    ]
-    assert [frame.name for frame in in_order(frames)] == ["a_8", "a_9", "a_10", "b_1"]
-    first, second = halves(frames)
-    assert [frame.name for frame in first] == ["a_8"]
-    assert [frame.name for frame in second] == ["a_9", "a_10"]
+def test_clips_are_halved_and_short_ones_left_out(tmp_path: Path) -> None:
+    clip(tmp_path / "pictures", "long", 11)
+    clip(tmp_path / "pictures", "short", plates.LEAST - 1)
+    first, second = plates.halves(pictures(tmp_path / "pictures"))
+    assert {name: [each.path.stem for each in members] for name, members in first.items()} == {
+        "long": [f"long_{number}" for number in range(5)]
+    }
+    assert [each.path.stem for each in second] == [f"long_{number}" for number in range(5, 11)]
 
 
-def test_a_plate_gives_the_colours_that_were_seen_and_no_others(tmp_path: Path) -> None:
-    red, blue = (180, 60, 60), (60, 60, 180)
-    seen = [saved(tmp_path, "red", number, red) for number in range(2)]
-    later = [saved(tmp_path, "red", 2, red), saved(tmp_path, "blue", 0, blue)]
-    system = System("plate", Believe(), Header("none", {}, "colourise"), torch.device("cpu"))
-    rows = [scored.row for scored in score_whole(later, Plated(seen), [system], colour=True)]
-    known, unknown = rows
-    assert known.gain("plate") > 15
-    assert known.measures["plate"]["ciede2000"] < 2 < known.measures[IDENTITY]["ciede2000"]
-    # the other clip's camera was never seen in colour
-    assert unknown.measures["plate"]["psnr_db"] == unknown.measures[IDENTITY]["psnr_db"]
+def test_a_plate_gives_back_what_stood_still_and_nothing_of_what_is_new(tmp_path: Path) -> None:
+    clip(tmp_path / "pictures", "a", 8)
+    first, second = plates.halves(pictures(tmp_path / "pictures"))
+    original, given = plates.pairing(first)(second[0])
+    made = plates.alone(torch.device("cpu")).restore_floats(given)
+    still = original.permute(2, 0, 1).float() / 255
+    centres = (slice(None), slice(30, None, 12), slice(30, None, 12))  # colours bleed at a plate's resolution
+    torch.testing.assert_close(made[centres], still[centres], atol=0.02, rtol=0)
+    new = made[:, :8, :8]
+    assert float((new - still[:, :8, :8]).abs().max()) > 0.3
+    assert float(new.amax(0).sub(new.amin(0)).max()) < 0.1  # nothing is known of it: grey
 
 
-def test_a_plate_of_another_size_says_nothing(tmp_path: Path) -> None:
-    seen = [saved(tmp_path, "red", 0, (180, 60, 60))]
-    small = tmp_path / "red_9.png"
-    cv2.imwrite(str(small), np.full((20, 24, 3), (60, 60, 180), np.uint8))
-    original, planes = Plated(seen)(Picture(small, small.name, "red", "0"))
-    assert tuple(original[0, 0].tolist()) == (180, 60, 60)
-    assert planes.shape == (6, 20, 24)
-    assert not planes[3:].any()
+@pytest.mark.parametrize("hints", [True, False])
+def test_evaluate_holds_a_model_that_takes_hints_against_the_plate_alone(tmp_path: Path, hints: bool) -> None:
+    for name in "abc":
+        clip(tmp_path / "pictures", name, 8)
+    options = {"side": 64, "channels": 8, "hints": hints}
+    path = configuration(
+        tmp_path,
+        task="colourise",
+        pairs={"of": "crops", "size": 32},
+        network={"name": "chroma", **options},
+        colour={"hints": "plate" if hints else "none"},
+    )
+    text = path.read_text().replace("levels: 2", "").replace("width: 4", "")
+    path.write_text("\n".join(line for line in text.splitlines() if line.strip()))
+    model = tmp_path / "model.safetensors"
+    modelfile.save(model, nets.build("chroma", options), Header("chroma", options, "colourise"), half=True)
+    outcome = command("evaluate", model, path, "--output", tmp_path / "out", "--json")
+    assert outcome.code == 0, outcome.err
+    tables = json.loads(outcome.out)["tables"]
+    assert len(tables) == (2 if hints else 1)
+    if hints:
+        found = tables[1]["mean_over_clips"]
+        assert list(found)[:2] == ["identity", "plate alone"]
+        assert len(found) == 3
+        assert found["plate alone"]["psnr_db"]["mean"] > found["identity"]["psnr_db"]["mean"] + 3
+        assert tables[1]["frames"] == 4  # of the eight of the clip for test

@@ -148,9 +148,9 @@ def test_another_size_begins_anew() -> None:
 def test_stillness_is_one_in_noise_alone_and_nought_where_something_came() -> None:
     random = np.random.default_rng(0)
     change = random.normal(0, 10, (HEIGHT, WIDTH, 3)).astype(np.float32)
-    assert stillness(torch.from_numpy(change)).mean() > 0.9
+    assert stillness(torch.from_numpy(change), NOTHING).mean() > 0.9
     change[30:50, 40:70] += 40
-    still = stillness(torch.from_numpy(change))
+    still = stillness(torch.from_numpy(change), NOTHING)
     assert (still[30:50, 40:70] == 0).all()
     assert still.shape == (HEIGHT, WIDTH)
 

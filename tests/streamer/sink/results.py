@@ -27,6 +27,7 @@ def result(
     detections: Detections | None = None,
     metrics: Metrics = NOTHING_DIFFERS,
     audio: Sequence[AudioPacket] = (),
+    restorers: tuple[str, ...] = (),
 ) -> Result:
     """A result that shows ``image``; its pts is its index where none is given."""
     return Result(
@@ -43,6 +44,7 @@ def result(
         regions=np.zeros((0, 4), np.int32),
         metrics=metrics,
         audio=tuple(audio),
+        restorers=restorers,
     )
 
 

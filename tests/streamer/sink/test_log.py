@@ -51,13 +51,15 @@ def test_the_files_say_exactly_what_the_contract_says(tmp_path: Path) -> None:
         41.26,
         0.5,
     )
-    sink.write(result(7, IMAGE, pts=200, metrics=Metrics(float("inf"), None, None, None)), 5.0, 0.6)
+    metrics = Metrics(float("inf"), None, None, None)
+    sink.write(result(7, IMAGE, pts=200, metrics=metrics, restorers=("denoise", "deblur")), 5.0, 0.6)
     sink.close()
     sink.close()
     assert (tmp_path / "frames.csv").read_text() == (
-        "frame,time_s,objects,psnr_blurred_db,psnr_restored_db,psnr_blurred_roi_db,psnr_restored_roi_db,latency_ms\n"
-        "0,1.400011,2,31.250,34.568,20.000,,41.3\n"
-        "7,8.000000,0,inf,,,,5.0\n"
+        "frame,time_s,objects,psnr_blurred_db,psnr_restored_db,psnr_blurred_roi_db,psnr_restored_roi_db,"
+        "latency_ms,restorers\n"
+        "0,1.400011,2,31.250,34.568,20.000,,41.3,\n"
+        "7,8.000000,0,inf,,,,5.0,denoise+deblur\n"
     )
     assert (tmp_path / "detections.jsonl").read_text() == (
         '{"frame":0,"time_s":1.400011,"objects":['
