@@ -152,7 +152,7 @@ def _readable(pictures: Iterable[Picture]) -> list[Picture]:
         try:
             decode(picture)
         except SourceError as error:
-            logger.warning("left out of the test: %s", error)
+            logger.warning("left out: %s", error)
             continue
         found.append(picture)
     return found

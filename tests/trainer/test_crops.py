@@ -154,17 +154,6 @@ def test_fit_trains_and_measures_a_task_that_hides_nothing(tmp_path: Path, task:
     assert second == first
 
 
-def test_a_damaged_test_picture_is_left_out_and_said(tmp_path: Path) -> None:
-    frames(tmp_path / "pictures")
-    (tmp_path / "pictures" / "c_1.png").write_bytes(b"no picture")
-    path = configuration(tmp_path, task="denoise", pairs={"of": "crops", "size": 32})
-    outcome = command("fit", path, "--runs", tmp_path / "runs", "--steps", "1", "--json")
-    assert outcome.code == 0, outcome.err
-    assert [table["frames"] for table in json.loads(outcome.out)["tables"]] == [3, 3]
-    assert "left out of the test: " in outcome.err
-    assert "c_1.png: no image, damaged or truncated" in outcome.err.replace("\n", "")
-
-
 def test_regions_are_refused_where_nothing_is_hidden(tmp_path: Path) -> None:
     frames(tmp_path / "pictures")
     outcome = command("fit", configuration(tmp_path, task="denoise"), "--runs", tmp_path / "runs")
