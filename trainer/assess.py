@@ -4,35 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
 from rich.console import Console
 
-from streamer import modelfile
-from streamer.errors import ConfigError
-from trainer import plates
-from trainer.bootstrap import CONFIDENCE, RESAMPLINGS
+from streamer.errors import ConfigError, SourceError
+from trainer.conditions import FULL_SIZE, conditions
 from trainer.config import HIDING, TrainConfig
-from trainer.cost import Cost, Machine, costs, machine
+from trainer.cost import costs, machine
 from trainer.data import Picture, Split
 from trainer.degrade import BoxesByName
-from trainer.evaluate import Pairing, Row, Scored, System, at_size, paired_by, score, score_whole
+from trainer.evaluate import Row, Scored, at_size, score, score_whole
+from trainer.evaluation import Evaluation
 from trainer.pairs import follow
 from trainer.report import Sample, sample
+from trainer.store import decode
 from trainer.summary import Table
-from trainer.tasks import degradation
+from trainer.system import System
 
 logger = logging.getLogger(__name__)
-
-REFERENCE = "reference"
-"""The row of the reference recipe, after the identity's."""
-
-REFERENCES = {"deblur": "reference", "denoise": "denoise-reference"}
-"""The run that trains the reference recipe, by task."""
 
 SAMPLES = 6
 """Pictures that are shown whatever their gain, evenly spread."""
@@ -40,94 +32,8 @@ SAMPLES = 6
 EXTREMES = 8
 """Pictures that are shown for the least gain, and for the most."""
 
-SIGMAS = (15.0, 25.0, 50.0, 51.0)
-"""Strengths of noise that a blind denoiser is measured at: the literature's, and the reference's."""
-
 DEGRADED = {"deblur": "blurred", "denoise": "noisy", "colourise": "grey"}
 """What a task calls its input; others say degraded."""
-
-FULL_SIZE = "At full size, as streamer restores"
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """What was found."""
-
-    name: str
-    """Of the model."""
-    task: str
-    tables: Sequence[Table]
-    """The first one is what the model is chosen by."""
-    test: Mapping[str, Any]
-    """Which pictures, and how they were degraded: what two evaluations must share to be compared."""
-    unseen: bool
-    """Whether training saw none of these clips."""
-    reference: str
-    """Where the reference recipe's row is from, or why there is none."""
-    samples: Sequence[Sample]
-    worst: Sequence[Sample]
-    """Of the least gain, the least first."""
-    best: Sequence[Sample]
-    """Of the most gain, the most first."""
-    costs: Sequence[Cost]
-    machine: Machine
-
-    def facts(self, *, pictures: bool = True) -> dict[str, Any]:
-        """Return it as plain data, for JSON.
-
-        Args:
-            pictures: with all clips and pictures, and with costs; otherwise what fits a model file's header.
-        """
-        facts: dict[str, Any] = {
-            "version": 1,
-            "model": self.name,
-            "task": self.task,
-            "unseen": self.unseen,
-            "reference": self.reference,
-            "test": dict(self.test),
-            "intervals": {"confidence": CONFIDENCE, "resamplings": RESAMPLINGS, "over": "clips"},
-            "tables": [table.facts(pictures=pictures) for table in self.tables],
-        }
-        if pictures:
-            costs = [cost.facts() for cost in self.costs]
-            facts["cost"] = {"machine": self.machine.facts(), "ms_per_frame": costs}
-        return facts
-
-
-def find_reference(
-    task: str, given: Path | None, runs: Path, model: Path, device: torch.device
-) -> tuple[System | None, str]:
-    """Return the reference recipe's model, and where it is from or why there is none.
-
-    Args:
-        task: of the model that it is held against.
-        given: its file, or None for that of its run where there is one.
-        runs: folder of all runs.
-        model: the file of the model itself, which is not held against itself.
-        device: where it runs.
-
-    Raises:
-        ConfigError: what is given is not there, or is for another task.
-    """
-    path = given
-    if path is None:
-        run = REFERENCES.get(task)
-        if run is None:
-            return None, f"there is no reference recipe for {task}"
-        path = runs / run / "model.safetensors"
-        if not path.exists():
-            return None, f"no {path}: `trainer fit configs/{run}.yaml` makes it, --reference names another"
-    if path.resolve() == model.resolve():
-        return None, "this is the reference recipe itself"
-    network, header = modelfile.load(path)
-    if not alike(header.task, task):
-        raise ConfigError(f"--reference: {path}: a model for {header.task!r}, expected one for {task!r}")
-    return System(REFERENCE, network, header, device), f"measured with the same pictures, from {path}"
-
-
-def alike(one: str, other: str) -> bool:
-    """Say whether a model for one task can be held to another: those that hide differ in the method alone."""
-    return one == other or {one, other} <= {*HIDING, "inpaint"}
 
 
 def assess(
@@ -155,43 +61,10 @@ def assess(
     """
     systems = [system for system in (reference[0], model) if system is not None]
     shown = _Shown(model, DEGRADED.get(config.task, "degraded"))
-    digest = hashlib.sha256()
     if config.task in HIDING:
-        used = [picture for picture in split.test if len(boxes.get(picture.name, ()))]
-        size = model.header.size if model.mode == "frame" else None
-        square = [each for each in systems if each.mode == "frame" and each.header.size == size]
-        rows: list[Row] = []
-        small: list[Row] = []
-        for frame in score(follow(used, "evaluating", console), boxes, config.blur, systems):
-            rows.append(frame.row)
-            digest.update(frame.regions.tobytes())
-            shown.look(frame, len(used))
-            if size is not None and (scored := at_size(frame, square, size)) is not None:
-                small.append(scored.row)
-        tables = [Table(FULL_SIZE, rows)]
-        if small:
-            tables.append(Table(f"At {size}x{size}, as it was trained", small))
+        tables, regions = _hidden(model, systems, split, boxes, config, shown, console)
     else:
-        tables = []
-        hinted = model.network.inputs == 6
-        conditions = list(_conditions(config, split.test, device, hinted=hinted))
-        for condition in conditions:
-            used = condition.pictures
-            doing = f"evaluating {condition.case}".strip()
-            colour = config.task == "colourise"
-            scored_frames = score_whole(
-                follow(used, doing, console),
-                condition.pairing,
-                [*condition.beside, *systems],
-                rounded=condition.rounded,
-                colour=colour,
-            )
-            rows = []
-            for frame in scored_frames:
-                rows.append(frame.row)
-                if condition is conditions[-1]:
-                    shown.look(frame, len(used))
-            tables.append(Table(condition.title, rows, condition.case))
+        tables, regions = _whole(model, systems, split, config, shown, device, console), ""
     if not all(table.rows for table in tables):
         raise ConfigError(_nothing(split, config))
     seen = set(model.header.training.get("clips", {}).get("train", ()))
@@ -203,51 +76,86 @@ def assess(
         name=model.name,
         task=config.task,
         tables=tables,
-        test=_test(tables[0], config, digest.hexdigest()[:16]),
+        test=_test(tables[0], config, regions),
         unseen=not overlap,
         reference=reference[1],
         samples=shown.spread,
         worst=worst,
         best=best,
         costs=costs(model, device),
-        machine=machine(device),
+        machine=machine(model, device),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Condition:
-    """How whole pictures are degraded and measured."""
+def _hidden(
+    model: System,
+    systems: Sequence[System],
+    split: Split,
+    boxes: BoxesByName,
+    config: TrainConfig,
+    shown: _Shown,
+    console: Console,
+) -> tuple[list[Table], str]:
+    """Return the tables of what is hidden, and a digest of all regions."""
+    used = [picture for picture in split.test if len(boxes.get(picture.name, ()))]
+    size = model.header.size if model.mode == "frame" else None
+    square = [each for each in systems if each.mode == "frame" and each.header.size == size]
+    digest = hashlib.sha256()
+    rows: list[Row] = []
+    small: list[Row] = []
+    for frame in score(follow(used, "evaluating", console), boxes, config.blur, systems):
+        rows.append(frame.row)
+        digest.update(frame.regions.tobytes())
+        shown.look(frame, len(used))
+        if size is not None and (scored := at_size(frame, square, size)) is not None:
+            small.append(scored.row)
+    tables = [Table(FULL_SIZE, rows)]
+    if small:
+        tables.append(Table(f"At {size}x{size}, as it was trained", small))
+    return tables, digest.hexdigest()[:16]
 
-    title: str
-    case: str
-    pictures: Sequence[Picture]
-    pairing: Pairing
-    rounded: bool
-    beside: Sequence[System] = ()
-    """What else is measured under it alone."""
+
+def _whole(
+    model: System,
+    systems: Sequence[System],
+    split: Split,
+    config: TrainConfig,
+    shown: _Shown,
+    device: torch.device,
+    console: Console,
+) -> list[Table]:
+    """Return a table for every condition under which whole pictures are restored."""
+    tables = []
+    every = list(conditions(config, _readable(split.test), model, device))
+    for condition in every:
+        doing = f"evaluating {condition.case}".strip()
+        scored = score_whole(
+            follow(condition.pictures, doing, console),
+            condition.pairing,
+            [*condition.beside, *systems],
+            rounded=condition.rounded,
+            colour=config.task == "colourise",
+        )
+        rows: list[Row] = []
+        for frame in scored:
+            rows.append(frame.row)
+            if condition is every[-1]:
+                shown.look(frame, len(condition.pictures))
+        tables.append(Table(condition.title, rows, condition.case))
+    return tables
 
 
-def _conditions(
-    config: TrainConfig, test: Sequence[Picture], device: torch.device, *, hinted: bool
-) -> Iterator[_Condition]:
-    """Yield them all; pictures are shown of the last."""
-    if config.task != "denoise":
-        yield _Condition(FULL_SIZE, "", test, paired_by(degradation(config)), rounded=True)
-        first, second = plates.halves(test)
-        if config.task == "colourise" and hinted and second:
-            title = "With a plate: learnt from each clip's first half, the second half restored"
-            alone = plates.alone(device)
-            yield _Condition(title, "", second, plates.pairing(first), rounded=True, beside=[alone])
-        return
-    sigma = config.noise.sigma
-    for title, rounded in (
-        ("Unclipped: floats in, floats out, as the literature has it", False),
-        ("8 bits in, 8 bits out, as streamer restores", True),
-    ):
-        for strength in SIGMAS if isinstance(sigma, list) else (sigma,):
-            noise = config.noise.model_copy(update={"sigma": strength})
-            degrade = degradation(config.model_copy(update={"noise": noise}))
-            yield _Condition(title, f"sigma {strength:g}", test, paired_by(degrade), rounded)
+def _readable(pictures: Iterable[Picture]) -> list[Picture]:
+    """Leave out what is no image, damaged or truncated, and say so."""
+    found = []
+    for picture in pictures:
+        try:
+            decode(picture)
+        except SourceError as error:
+            logger.warning("left out: %s", error)
+            continue
+        found.append(picture)
+    return found
 
 
 class _Shown:

@@ -13,8 +13,8 @@ from rich.console import Console
 from streamer import modelfile
 from streamer.errors import ConfigError
 from trainer import report
-from trainer.assess import REFERENCE
 from trainer.evaluate import IDENTITY
+from trainer.reference import REFERENCE
 from trainer.report import Grid, Page, Section, page
 from trainer.report.grid import lines_of, present
 from trainer.summary import Estimate

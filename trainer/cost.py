@@ -14,8 +14,8 @@ import numpy as np
 import torch
 
 from streamer.boxes import Boxes, whole
-from streamer.restore import Restorer, precision
-from trainer.evaluate import System
+from streamer.restore import Restorer
+from trainer.system import System
 
 SIZES = {"128x128": (128, 128), "256x256": (256, 256), "720p": (1280, 720), "1080p": (1920, 1080)}
 """Width and height by name."""
@@ -58,13 +58,11 @@ class Machine:
         return asdict(self)
 
 
-def machine(device: torch.device) -> Machine:
+def machine(system: System, device: torch.device) -> Machine:
     """Describe what networks run on."""
-    numbers = str(precision(device)).removeprefix("torch.")
-    engine = f"torch {torch.__version__.split('+')[0]}, {numbers}"
     if device.type == "cuda":
-        return Machine(torch.cuda.get_device_name(device), torch.get_num_threads(), engine, "time")
-    return Machine(_processor(), torch.get_num_threads(), engine, "CPU time")
+        return Machine(torch.cuda.get_device_name(device), torch.get_num_threads(), system.engine, "time")
+    return Machine(_processor(), torch.get_num_threads(), system.engine, "CPU time")
 
 
 def costs(system: System, device: torch.device) -> list[Cost]:

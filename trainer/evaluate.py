@@ -2,115 +2,36 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeAlias, cast
+from typing import TypeAlias
 
 import cv2
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
 from streamer.boxes import Boxes, disjoint, pad, whole
 from streamer.config import BlurConfig
-from streamer.errors import SourceError
 from streamer.hide import hide
-from streamer.measure import psnr, samples, squared_errors
-from streamer.modelfile import Header
-from streamer.nets import Network
-from streamer.restore import Restorer, cut
-from trainer import ciede2000
-from trainer.colourfulness import change, chroma, colourfulness
-from trainer.config import HIDING
+from streamer.measure import squared_errors
+from streamer.nets.network import grey
+from streamer.restore import cut
 from trainer.crops import Degrade
 from trainer.data import Picture
 from trainer.degrade import BoxesByName
 from trainer.images import read_image
+from trainer.measures import Flicker, Measures, chief_measure, colours, similarity
 from trainer.store import decode
-from trainer.structure import ms_ssim, ssim_map
-
-logger = logging.getLogger(__name__)
+from trainer.system import System
 
 IDENTITY = "identity"
 """Doing nothing: the first row of every table."""
 
-BEST_PSNR = 100.0
-"""In dB: what counts for a picture that came back exactly, whose PSNR is infinite."""
-
-Mode = Literal["regions", "frame"]
-
-Measures: TypeAlias = Mapping[str, float]
-"""By name: ``psnr_db``, ``ssim``, ``ms_ssim`` where the picture is large enough for it, where something is
-hidden ``psnr_regions_db`` and ``ssim_regions``; of colours ``ciede2000``, ``colourfulness``, and from the
-second frame of a clip on ``chroma_change``."""
-
 Pairing: TypeAlias = Callable[[Picture], tuple[Tensor, Tensor]]
 """A picture to what is clean, uint8 ``[H, W, 3]``, and what a network is given: float32 ``[3, H, W]``, or
-``[6, H, W]`` with a hint, which streamer does not give."""
-
-
-def chief_measure(*, hides: bool) -> str:
-    """Return the measure that gains are of: what is hidden counts where something is."""
-    return "psnr_regions_db" if hides else "psnr_db"
-
-
-class System:
-    """What restores: a row of the tables."""
-
-    def __init__(self, name: str, network: Network, header: Header, device: torch.device) -> None:
-        """Prepare.
-
-        Args:
-            name: of the row.
-            network: as ``modelfile.load`` returns it.
-            header: of its file; it is applied as it was trained.
-            device: where it runs; pictures go there and come back.
-        """
-        self.name = name
-        self.header = header
-        self.network = network
-        self.mode = mode_of(header)
-        self._device = device
-        self._restorer = Restorer(network, header, device, self.mode)
-
-    def restore(self, blurred: Tensor, regions: Boxes, mask: NDArray[np.uint8] | None = None) -> Tensor:
-        """Restore a hidden picture as streamer would: uint8 ``[H, W, 3]`` to the same."""
-        return self._restorer.restore([blurred.to(self._device)], [regions], [mask])[0].cpu()
-
-    def restore_floats(self, degraded: Tensor) -> Tensor:
-        """Restore a whole picture with nothing rounded on the way.
-
-        Args:
-            degraded: float32 ``[inputs, H, W]``, which may go beyond 0 to 1.
-
-        Returns:
-            float32 ``[3, H, W]``, clipped to 0 to 1.
-        """
-        height, width = degraded.shape[1:]
-        images = degraded[None].to(self._device)
-        size = self.header.size if self.mode == "frame" else None
-        with torch.inference_mode():
-            if size is None:
-                stride = self.network.stride
-                padded = F.pad(images, (0, -width % stride, 0, -height % stride), mode="replicate")
-                output = self.network(padded)[:, :, :height, :width]
-            else:
-                square = F.interpolate(images, (size, size), mode="bilinear", antialias=True)
-                drawn = self.network(square)
-                if self.network.residual:
-                    drawn = drawn - square[:, :3]
-                output = F.interpolate(drawn, (height, width), mode="bilinear")
-                if self.network.residual:
-                    output = output + images[:, :3]
-        return cast(Tensor, output[0].clamp(0.0, 1.0).cpu())
-
-    def restore_square(self, square: Tensor) -> Tensor:
-        """Run the network on float32 ``[1, 3, S, S]`` of the size that it was trained on."""
-        with torch.inference_mode():
-            return cast(Tensor, self.network(square.to(self._device)).cpu())
+``[6, H, W]`` with a hint of its colours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +110,7 @@ def score_whole(
     """Restore pictures that are degraded all over.
 
     Args:
-        pictures: each clip's in order; those that cannot be read, or were not changed, are left out.
+        pictures: that can be read, each clip's in order; those that were not changed are left out.
         pairing: makes a pair of each.
         systems: what restores them.
         rounded: give networks 8 bits and take 8 bits from them, which is all that streamer knows; otherwise
@@ -197,43 +118,43 @@ def score_whole(
         colour: measure colours too.
     """
     systems = list(systems)
-    flicker = _Flicker()
+    flicker = Flicker()
     for picture in pictures:
-        try:
-            original, planes = pairing(picture)
-        except SourceError as error:
-            logger.warning("left out: %s", error)
-            continue
+        original, planes = pairing(picture)
         height, width = original.shape[:2]
         everything = whole(width, height)
         if rounded:
-            planes = torch.cat([(planes[:3] * 255).round().clamp(0, 255) / 255, planes[3:]])
             degraded = _bytes(planes[:3])
-            restored = {
-                system.name: system.restore(degraded, everything)
-                if len(planes) == 3
-                else _bytes(system.restore_floats(planes))
-                for system in systems
-            }
+            hint = planes[3:] if len(planes) > 3 else None
+            restored = {system.name: system.restore(degraded, everything, hint=hint) for system in systems}
         else:
             original = original.float()
             degraded = _levels(planes[:3].clamp(0, 1))
-            restored = {system.name: _levels(system.restore_floats(planes)) for system in systems}
+            restored = {system.name: _levels(system.restore_floats(planes[:3])) for system in systems}
         scored = compare(picture, original, degraded, restored, everything, hides=False)
         if scored is None:
             continue
         yield _coloured(scored, flicker) if colour else scored
 
 
-def paired_by(degrade: Degrade) -> Pairing:
-    """Return what reads a picture and degrades it, without hints; what is drawn follows from its contents."""
+def paired_by(degrade: Degrade, *, without_colour: bool = False) -> Pairing:
+    """Return what reads a picture and degrades it; what is drawn at random follows from its contents.
+
+    Args:
+        degrade: what is done; hints are left out.
+        without_colour: take the picture in grey, for networks that know nothing else.
+    """
 
     def pairing(picture: Picture) -> tuple[Tensor, Tensor]:
         both = decode(picture)
         planes = both.permute(2, 0, 1).float() / 255
+        original = both[..., :3].contiguous()
+        if without_colour:
+            bare = grey(planes[None, :3]).expand(1, 3, -1, -1)[0]
+            original, planes = _bytes(bare), torch.cat([bare, planes[3:]])
         # the hints that training draws are of the very picture: here they would tell what is asked for
         random = np.random.default_rng(int(picture.digest[:8], 16))
-        return both[..., :3].contiguous(), degrade(planes, random)[:3]
+        return original, degrade(planes, random)[:3]
 
     return pairing
 
@@ -302,79 +223,26 @@ def compare(
         errors = [squared_errors(original, [degraded, image], region, mask) for region in regions[:, None]]
         worsened[system] = sum(after[1] > before[1] for before, after in errors)
     rows = {
-        system: _measures(original, image, areas, mask, hides=hides)
+        system: similarity(original, image, areas, mask, hides=hides)
         for system, image in ((IDENTITY, degraded), *restored.items())
     }
     row = Row(picture, len(regions), rows, worsened)
     return Scored(original, degraded, restored, regions, row, mask)
 
 
-def _measures(
-    original: Tensor, other: Tensor, areas: Boxes, mask: NDArray[np.uint8] | None, *, hides: bool
-) -> Measures:
-    everywhere, inside = squared_errors(original, [other], areas, mask)[0]
-    one, two = (image.numpy().astype(np.float32) / 255 for image in (original, other))
-    similar = ssim_map(one, two)
-    found = {
-        "psnr_db": _decibels(everywhere, original.numel()),
-        "ssim": float(similar.mean(dtype=np.float64)),
-    }
-    if (scales := ms_ssim(one, two)) is not None:
-        found["ms_ssim"] = scales
-    if hides:
-        counted = np.zeros(similar.shape, bool)
-        for x0, y0, x1, y1 in areas.tolist():
-            counted[y0:y1, x0:x1] = True if mask is None else mask[y0:y1, x0:x1]
-        found["psnr_regions_db"] = _decibels(inside, samples(areas, mask))
-        found["ssim_regions"] = float(similar[counted].mean(dtype=np.float64))
-    return found
-
-
-def _decibels(squared_error: int, count: int) -> float:
-    found = psnr(squared_error, count)
-    return BEST_PSNR if found is None else min(found, BEST_PSNR)
-
-
-class _Flicker:
-    """The colours of a clip's frame before, and how much those of the next one differ."""
-
-    def __init__(self) -> None:
-        self._clip = ""
-        self._before: dict[str, NDArray[np.uint8]] = {}
-
-    def changes(self, clip: str, pictures: Mapping[str, NDArray[np.uint8]]) -> dict[str, float]:
-        """Return the change since the clip's frame before by name; nothing for its first one."""
-        now = {name: chroma(picture) for name, picture in pictures.items()}
-        before, self._before = self._before, now
-        follows, self._clip = clip == self._clip, clip
-        if not follows:
-            return {}
-        return {
-            name: change(before[name], frame)
-            for name, frame in now.items()
-            if name in before and before[name].shape == frame.shape
-        }
-
-
-def _coloured(scored: Scored, flicker: _Flicker) -> Scored:
+def _coloured(scored: Scored, flicker: Flicker) -> Scored:
     """Add what is measured of colours."""
     pictures = {"": scored.original, IDENTITY: scored.degraded, **scored.restored}
-    arrays = {name: picture.numpy() for name, picture in pictures.items()}
-    changes = flicker.changes(scored.row.picture.clip, arrays)
-    original = ciede2000.lab(arrays[""].astype(np.float32) / 255)
-    measures = {}
-    for name, found in scored.row.measures.items():
-        other = ciede2000.lab(arrays[name].astype(np.float32) / 255)
-        measures[name] = {
-            **found,
-            "ciede2000": float(ciede2000.difference(original, other).mean(dtype=np.float64)),
-            "colourfulness": colourfulness(arrays[name]),
-            **({"chroma_change": changes[name]} if name in changes else {}),
-        }
-    own = {"colourfulness": colourfulness(arrays[""])}
-    if "" in changes:
-        own["chroma_change"] = changes[""]
-    return replace(scored, row=replace(scored.row, measures=measures, original=own))
+    row = scored.row
+    changes = flicker.changes(row.picture.clip, {name: picture.numpy() for name, picture in pictures.items()})
+    found = {
+        name: colours(scored.original, picture)
+        | ({"chroma_change": changes[name]} if name in changes else {})
+        for name, picture in pictures.items()
+    }
+    original = {name: value for name, value in found.pop("").items() if name != "ciede2000"}
+    measures = {name: {**row.measures[name], **more} for name, more in found.items()}
+    return replace(scored, row=replace(row, measures=measures, original=original))
 
 
 def _levels(planes: Tensor) -> Tensor:
@@ -385,9 +253,3 @@ def _levels(planes: Tensor) -> Tensor:
 def _bytes(planes: Tensor) -> Tensor:
     """Turn float32 ``[3, H, W]`` of 0 to 1 into uint8 ``[H, W, 3]``."""
     return _levels(planes).round().clamp(0, 255).to(torch.uint8)
-
-
-def mode_of(header: Header) -> Mode:
-    """Return how a model is to be applied: as it was trained."""
-    pairs = header.training.get("config", {}).get("pairs", {})
-    return "frame" if pairs.get("of") == "frames" or header.task not in HIDING else "regions"

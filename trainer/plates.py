@@ -13,8 +13,9 @@ from streamer.modelfile import Header
 from streamer.plate import Plate
 from trainer import colour
 from trainer.data import Picture
-from trainer.evaluate import Pairing, System
+from trainer.evaluate import Pairing
 from trainer.images import read_image
+from trainer.system import System
 
 LEAST = 6
 """Frames of a clip below which it has no second half worth to speak of."""

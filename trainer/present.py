@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from trainer import report
-from trainer.assess import Evaluation
+from trainer.evaluation import Evaluation
 from trainer.report import Page, Sample, page
 from trainer.report.grid import MINUS, intervals
 from trainer.summary import Table
@@ -22,7 +22,7 @@ def show(evaluation: Evaluation, console: Console) -> None:
     costs = ", ".join(f"{cost.name} {cost.ms:.1f}" for cost in evaluation.costs)
     on = f"{evaluation.machine.clock} on {_machine(evaluation)}"
     console.print(f"ms per frame: {costs} ({on})", highlight=False)
-    console.print(intervals(len(evaluation.tables[0].clips)), highlight=False)
+    console.print(intervals(evaluation.tables[0]), highlight=False)
     console.print(f"Reference: {evaluation.reference}", highlight=False)
 
 
@@ -133,6 +133,6 @@ def _machine(evaluation: Evaluation) -> str:
 def _method(evaluation: Evaluation) -> str:
     return (
         "Means are over the frames of a clip, then over clips, so that a long clip counts no more than a "
-        f"short one. Small numbers are {intervals(len(evaluation.tables[0].clips))}. "
+        f"short one. Small numbers are {intervals(evaluation.tables[0])}. "
         f"The reference recipe: {evaluation.reference}."
     )

@@ -21,13 +21,16 @@ from streamer.modelfile import Header
 from streamer.nets import Network
 from streamer.yaml_file import read_yaml
 from trainer import data, duplicates, partners, present, report
-from trainer.assess import REFERENCE, Evaluation, alike, assess, find_reference
+from trainer.assess import assess
 from trainer.config import HIDING, TrainConfig, dump, parse
 from trainer.data import Split
 from trainer.degrade import BoxesByName
-from trainer.evaluate import IDENTITY, System
+from trainer.evaluate import IDENTITY
+from trainer.evaluation import Evaluation
 from trainer.pairs import find_boxes
+from trainer.reference import REFERENCE, alike, find_reference
 from trainer.sides import sides
+from trainer.system import System
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +85,7 @@ def train(
     _save(draft, fitted.network, header)
     network, _ = modelfile.load(draft)
     model = System(_row_name(folder.name), network, header, device)
-    reference = find_reference(config.task, None, folder.parent, folder / MODEL, device)
+    reference = find_reference(config.task, None, folder.parent, model, folder / MODEL, device)
     found = assess(model, reference, split, boxes, config, device, console)
     present.write(found, folder, curves)
     _save(folder / MODEL, fitted.network, replace(header, metrics=found.facts(pictures=False)))
@@ -130,7 +133,7 @@ def evaluate_model(
     resolved = resolve(device or config.device)
     row = model if model.startswith("bundled") else path.parent.name if path.name == MODEL else path.stem
     system = System(_row_name(row), network, header, resolved)
-    held_against = find_reference(header.task, reference, runs, path, resolved)
+    held_against = find_reference(header.task, reference, runs, system, path, resolved)
     split = duplicates.check(read(config), config.data, console)
     boxes = _boxes(split, config, resolved, console) if config.task in HIDING else {}
     _say(split)

@@ -51,7 +51,8 @@ def _maps(original: Picture, other: Picture) -> tuple[Picture, Picture]:
     )
     covariance = _blurred(original * other) - product
     luminance = (2 * product + C1) / (square + square_other + C1)
-    return luminance, (2 * covariance + C2) / (variances + C2)
+    structure = (2 * covariance + C2) / (variances + C2)
+    return np.asarray(luminance, np.float32), np.asarray(structure, np.float32)
 
 
 def _blurred(values: Picture) -> Picture:

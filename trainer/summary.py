@@ -9,7 +9,8 @@ from statistics import fmean
 from typing import Any
 
 from trainer.bootstrap import interval
-from trainer.evaluate import IDENTITY, Row, chief_measure
+from trainer.evaluate import IDENTITY, Row
+from trainer.measures import chief_measure
 
 SHARES = {"colourfulness_ratio": "colourfulness", "flicker": "chroma_change"}
 """What is reported as a share of the original's own, and of which measure."""

@@ -15,17 +15,9 @@ from streamer.modelfile import Header
 from streamer.nets.network import Network
 from tests.trainer.scenes import CAR, frames
 from trainer.data import Picture
-from trainer.evaluate import (
-    BEST_PSNR,
-    IDENTITY,
-    Scored,
-    System,
-    at_size,
-    compare,
-    mode_of,
-    score,
-    score_whole,
-)
+from trainer.evaluate import IDENTITY, Scored, at_size, compare, score, score_whole
+from trainer.measures import BEST_PSNR
+from trainer.system import System, mode_of
 
 REGIONS: Boxes = np.array([[2, 3, 12, 13], [20, 3, 30, 13]], np.int32)
 PICTURE = Picture(Path("a_0.png"), "a_0.png", "a", "00000000")

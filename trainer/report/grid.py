@@ -166,11 +166,13 @@ def _several(count: int, noun: str) -> str:
     return f"{count} {noun}" + ("s" if count != 1 else "")
 
 
-def intervals(count: int) -> str:
-    """Say what intervals are of so many clips."""
+def intervals(table: Table) -> str:
+    """Say what a table's intervals are."""
+    count = len(table.clips)
     if count < 2:
         return "one clip alone has no interval"
-    return f"{CONFIDENCE:.0%} bootstrap intervals over the {count} clips, {RESAMPLINGS:,} resamplings"
+    noun = "pictures" if table.stills else "clips"
+    return f"{CONFIDENCE:.0%} bootstrap intervals over the {count} {noun}, {RESAMPLINGS:,} resamplings"
 
 
 def show(table: Grid, console: Console) -> None:

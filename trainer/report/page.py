@@ -192,11 +192,12 @@ def forest(values: Mapping[str, float], mean: float, bounds: tuple[float, float]
         unit: of all.
     """
     width, height, left, right = 900, 24, 150, 820
-    extremes = [0.0, mean, *values.values(), *(bounds or ())]
+    extremes: list[float] = [0.0, mean, *values.values(), *(bounds or ())]
     low, high = min(extremes), max(extremes)
     margin = 0.06 * ((high - low) or 1.0)
 
     def x(value: float) -> float:
+        """Return where a value stands, in the drawing's units."""
         return left + (value - low + margin) / (high - low + 2 * margin) * (right - left)
 
     rows = []

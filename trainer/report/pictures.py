@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.restore import surroundings
-from trainer.evaluate import IDENTITY, Scored, chief_measure
+from trainer.evaluate import IDENTITY, Scored
+from trainer.measures import chief_measure
 
 TILE = (320, 200)
 """Width and height in pixels of one picture among the samples."""
