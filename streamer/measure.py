@@ -105,6 +105,7 @@ def measure(item: Restored) -> Result:
         failure=hidden.failure,
         audio=frame.audio,
         sighting=hidden.sighting,
+        events=hidden.events,
     )
 
 
