@@ -73,6 +73,7 @@ class Alarm:
         self.score = max(each.verdict.score for each in counted)
         kinds = Counter(each.verdict.kind for each in wrong[:FIRST] if each.verdict.kind is not None)
         self.kind = kinds.most_common(1)[0][0]
+        self._heard.clear()  # what went well before does not end it
         return "start"
 
     def _end(self) -> Change | None:

@@ -54,6 +54,8 @@ class Look:
     """Logarithm of the variance of the Laplacian."""
     sharpness: Cells
     """Logarithm of what is fine to what is coarse, which no change of light or contrast moves much."""
+    outlines: Cells
+    """Logarithm of what is coarse: ``detail`` less ``sharpness``."""
     level: Cells
     """Mean grey, 0 to 255."""
     clear: NDArray[np.bool_]
@@ -104,7 +106,8 @@ def look_at_grey(fine: Grey, clear: NDArray[np.bool_], time_s: float) -> Look:
     energy = np.log(cells(laplacian * laplacian) + 2.0)
     coarse = np.log(cells(strength * strength) + 2.0)
     return Look(
-        time_s, fine, grey, across * softened, down * softened, energy, energy - coarse, cells(grey), clear,
+        time_s, fine, grey, across * softened, down * softened, energy, energy - coarse, coarse, cells(grey),
+        clear,
         white=float(np.count_nonzero(fine >= WHITE)) / fine.size,
         black=float(np.count_nonzero(fine <= BLACK)) / fine.size,
     )  # fmt: skip

@@ -58,6 +58,8 @@ class Difference(NamedTuple):
     """Share of the clear cells with edges that kept nearly all of them."""
     varied: float
     """How much detail varies over the picture, as a share of how much it does in the reference."""
+    busy: float
+    """Share of the clear cells with outlines nearly as strong as the reference's median cell has."""
     clear: NDArray[np.bool_]
     """bool ``[ROWS, COLUMNS]``: cells that no object hides."""
 
@@ -80,6 +82,11 @@ class Reference:
         self._white = self._black = 0.0
         self.spread = 0.0
         """By how much ``Difference.softened`` strays from 0 when all is well: its mean absolute value."""
+
+    @property
+    def begun(self) -> bool:
+        """Whether it has seen anything."""
+        return self._looks > 0
 
     @property
     def usable(self) -> bool:
@@ -149,7 +156,7 @@ class Reference:
         chosen = (counted > 0.0) & clear
         total, visible = float(counted.sum()), float(counted[chosen].sum())
         if visible == 0.0:
-            return Difference(0.0, 0.0, 1.0, 0.0, 0.0, 1.0, 1.0, clear)
+            return Difference(0.0, 0.0, 1.0, 0.0, 0.0, 1.0, 1.0, 1.0, clear)
         kept, weights = kept[chosen], counted[chosen]
         # headlights make a contrast that says nothing of the detail beside them
         dimmer = min(0.0, log(_spread(seen.level, clear) / _spread(self._level, clear)))
@@ -161,6 +168,7 @@ class Reference:
             visible=visible / total,
             intact=float(np.count_nonzero(kept > INTACT * weights)) / weights.size,
             varied=_spread(seen.detail, clear) / _spread(self._detail, clear),
+            busy=float((seen.outlines[clear] >= np.median(self._detail - self._sharpness) - 1.0).mean()),
             clear=clear,
         )
 
@@ -173,9 +181,11 @@ class Reference:
         return _share(1.0 - kept / steady) if steady > 0.0 else 1.0
 
     def resembles(self, seen: Look) -> float:
-        """Return the correlation of what is of middle size, which a blur leaves: -1 to 1."""
-        clear = np.repeat(np.repeat(seen.clear, MIDDLE, axis=0), MIDDLE, axis=1)
-        return _correlation(_middle(self.grey), _middle(seen.grey), clear)
+        """Return the median cell's correlation of what is of middle size, which a blur leaves: -1 to 1."""
+        one, other = _middle(self.grey), _middle(seen.grey)
+        energy, now = cells(one * one), cells(other * other)
+        likeness = cells(one * other) / np.sqrt(energy * now + 1.0)
+        return weighted_median(likeness.ravel(), energy.ravel())
 
 
 def _middle(grey: Map) -> Map:

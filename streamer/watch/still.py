@@ -13,7 +13,7 @@ LEAST = 3.0
 LONGER = 3.0
 """Else so many times the longest such time that passed by itself: encoders repeat still pictures."""
 
-NOTHING = 0.1
+NOTHING = 0.03
 """A change below this share of the usual one is none."""
 
 LIVELY = 0.05

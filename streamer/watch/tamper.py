@@ -81,7 +81,7 @@ class Tamper:
         verdict = self._views.judge(seen, cut=self._cut)
         self._cut = False
         if verdict is None:
-            self._views.current.learn(seen)
+            self._views.learn(seen)
             return None
         steady = before is None or not _moving(before, seen)
         if verdict.kind is None and steady and not self._alarm.raised and self._still.seconds == 0.0:

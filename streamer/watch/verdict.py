@@ -53,6 +53,9 @@ FLATTER = 0.5
 SCENE = 0.6
 """How varied a picture's detail is, to the reference's, where it shows a scene; a wall is alike all over."""
 
+BUSY = 0.3
+"""Share of the cells with outlines from which on a picture shows a scene; a sheet has none."""
+
 UNHARMED = 0.15
 """Share of unharmed cells from which on something is in front of the scene, which itself did not move."""
 
@@ -112,7 +115,8 @@ def judge(seen: Look, reference: Reference) -> Verdict:
 
 
 def _is_scene(difference: Difference) -> bool:
-    return difference.intact < UNHARMED and difference.varied >= SCENE and abs(difference.flatter) < 2.0
+    sharp = abs(difference.flatter) < 2.0 and difference.busy >= BUSY
+    return sharp and difference.intact < UNHARMED and difference.varied >= SCENE
 
 
 def _logistic(value: float) -> float:

@@ -12,6 +12,9 @@ MOST = 8
 UNLIKE = 0.4
 """Correlation of mean levels below which a scene that was cut to is another one."""
 
+UNSTEADY = 0.3
+"""Share of the edges that are gone from which on a camera that is learned is still being turned."""
+
 
 class Views:
     """References, of which one is current."""
@@ -31,6 +34,8 @@ class Views:
             None where the view is too new to say anything.
         """
         if not self.current.usable:
+            if cut:  # what little was seen before is of something else
+                self.begin()
             return None
         verdict = judge(seen, self.current)
         if verdict.kind is None:
@@ -45,6 +50,12 @@ class Views:
             self.begin()
             return None
         return verdict
+
+    def learn(self, seen: Look) -> None:
+        """Take in a look at a view that is too new to say anything; one that is not steady begins anew."""
+        if self.current.begun and self.current.differs(seen).lost > UNSTEADY:
+            self.current = Reference()
+        self.current.learn(seen)
 
     def begin(self) -> None:
         """Learn a new view from the next look on."""
