@@ -22,13 +22,13 @@ def view(seed: int = 0, width: int = WIDTH, height: int = HEIGHT) -> Image:
         cv2.rectangle(image, (x, y), (x + w, y + h), colour.tolist(), -1)
     # a third is rough and the rest smooth, as scenes are
     image[: height // 3] += random.normal(0, 14, (height // 3, width, 1)).astype(np.float32)
-    return np.clip(image, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(image, 0, 255).astype(np.uint8), np.uint8)
 
 
 def seen(image: Image, number: int) -> Image:
     """The same as a camera's sensor gives it, with fresh noise for each number."""
     noise = np.random.default_rng(number).normal(0, 1.5, image.shape)
-    return np.clip(image + noise, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(image + noise, 0, 255).astype(np.uint8), np.uint8)
 
 
 def blurred(image: Image, sigma: float = 2.0) -> Image:
@@ -54,7 +54,7 @@ def shifted(image: Image, right: float, down: float = 0.0) -> Image:
 
 def brighter(image: Image, gain: float, more: float = 0.0) -> Image:
     """Under another light."""
-    return np.clip(image.astype(np.float32) * gain + more, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(image.astype(np.float32) * gain + more, 0, 255).astype(np.uint8), np.uint8)
 
 
 def rainy(image: Image, number: int) -> Image:
@@ -62,7 +62,7 @@ def rainy(image: Image, number: int) -> Image:
     random = np.random.default_rng(number)
     drops = (random.random(image.shape[:2]) > 0.996).astype(np.float32) * 255
     streaks = cv2.filter2D(drops, -1, np.eye(9, dtype=np.float32)[::-1] / 3)
-    return np.clip(image * 0.85 + 12 + streaks[..., None], 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(image * 0.85 + 12 + streaks[..., None], 0, 255).astype(np.uint8), np.uint8)
 
 
 def with_headlights(image: Image) -> Image:
@@ -72,4 +72,4 @@ def with_headlights(image: Image) -> Image:
     light = np.zeros((height, width), np.float32)
     for at in (0.3, 0.37, 0.7):
         light += 300 * np.exp(-((x - at * width) ** 2 + (y - 0.6 * height) ** 2) / (2 * (0.03 * width) ** 2))
-    return np.clip(image * 0.6 + light[..., None], 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(image * 0.6 + light[..., None], 0, 255).astype(np.uint8), np.uint8)

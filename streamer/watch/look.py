@@ -96,8 +96,8 @@ def reduced(image: Image) -> Grey:
 
 def look_at_grey(fine: Grey, clear: NDArray[np.bool_], time_s: float) -> Look:
     """Measure what ``reduced`` made; ``clear`` as in ``Look``."""
-    grey = cv2.GaussianBlur(cv2.resize(fine, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA), (0, 0), 1.0)
-    grey = np.asarray(grey, np.float32)
+    small = cv2.resize(fine, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
+    grey = np.asarray(cv2.GaussianBlur(small, (0, 0), 1.0), np.float32)
     across = cv2.Sobel(grey, cv2.CV_32F, 1, 0, scale=0.25)
     down = cv2.Sobel(grey, cv2.CV_32F, 0, 1, scale=0.25)
     strength = cv2.magnitude(across, down)
