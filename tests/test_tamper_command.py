@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import streamer
+from streamer.frame import Image
 from streamer.watch.tamper import Tamper
 from tests import footage, scene
 from tests.standin import StandIn, box_of, command, rows, summary
@@ -36,11 +37,11 @@ def detector(monkeypatch: pytest.MonkeyPatch) -> StandIn:
     return chosen
 
 
-def write(pictures: list[scene.Image], name: str = "yard.mp4") -> None:
+def write(pictures: list[Image], name: str = "yard.mp4") -> None:
     footage.write_clip(Path(name), pictures, time_base=Fraction(1, RATE), options={"crf": "18"})
 
 
-def covered_halfway(back: bool = False) -> list[scene.Image]:
+def covered_halfway(back: bool = False) -> list[Image]:
     """A view that something smooth is put in front of after ``SECONDS``, and taken away again or not."""
     view = scene.view()
     clear = [scene.seen(view, number) for number in range(SECONDS * RATE)]

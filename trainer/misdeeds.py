@@ -6,7 +6,7 @@ size; the standard deviation of a blur is in pixels of a picture that is 1280 wi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeAlias
@@ -161,7 +161,7 @@ def freeze(pictures: Sequence[Image]) -> Iterator[Image]:
         yield pictures[0]
 
 
-def gradually(pictures: Sequence[Image], deed: Deed, seed: int, over: int) -> Iterator[Image]:
+def gradually(pictures: Iterable[Image], deed: Deed, seed: int, over: int) -> Iterator[Image]:
     """Yield pictures to which something is done little by little.
 
     Args:

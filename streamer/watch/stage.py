@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 import cv2
+import numpy as np
 import torch
 
 from streamer.config import WatchConfig
@@ -115,5 +116,4 @@ def _thumbnail(blurred: torch.Tensor) -> Image:
     height, width = blurred.shape[:2]
     scale = min(1.0, THUMBNAIL / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    small: Image = cv2.resize(blurred.cpu().numpy(), size, interpolation=cv2.INTER_AREA)
-    return small
+    return np.asarray(cv2.resize(blurred.cpu().numpy(), size, interpolation=cv2.INTER_AREA), np.uint8)

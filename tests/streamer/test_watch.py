@@ -139,7 +139,8 @@ def test_a_view_is_usable_after_a_second_and_says_nothing_before() -> None:
     assert not learned(looks=5).usable
     assert learned(looks=6).usable
     early = watch([*shots(1.2), *shots(5, covered(VIEW), 1.2)])
-    assert [(each.alert.kind, each.alert.start_s) for each in early] == [("covered", pytest.approx(1.2))]
+    assert [each.alert.kind for each in early] == ["covered"]
+    assert early[0].alert.start_s == pytest.approx(1.2)
 
 
 def test_objects_excuse_what_they_hide_and_nothing_beside_it() -> None:

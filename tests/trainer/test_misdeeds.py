@@ -22,7 +22,8 @@ def sharpness(image: np.ndarray) -> float:
 def test_a_misdeed_is_the_same_for_the_same_seed_and_leaves_the_picture_as_it_was(name: str) -> None:
     deed, before = MISDEEDS[name].deed, VIEW.copy()
     done = deed(VIEW, 1.0, state())
-    assert (done.dtype, done.shape) == (np.uint8, VIEW.shape)
+    assert done.dtype == np.uint8
+    assert done.shape == VIEW.shape
     assert np.array_equal(done, deed(VIEW, 1.0, state()))
     assert np.array_equal(VIEW, before)
     assert np.abs(done.astype(int) - VIEW).mean() > 0.5
