@@ -24,7 +24,6 @@ from streamer.config import TamperConfig
 from streamer.errors import ConfigError
 from streamer.frame import Detections, Image
 from streamer.watch.look import look
-from streamer.watch.reference import Reference
 from streamer.watch.tamper import Tamper
 from streamer.watch.verdict import judge
 from trainer import scenes
@@ -176,12 +175,10 @@ def measure(pictures: Sequence[Image], *, seed: int) -> Scene:
         seed: of the misdeeds.
     """
     half = len(pictures) // 2
-    reference, watcher = Reference(), Tamper(TamperConfig(every=scenes.EVERY))
+    watcher = Tamper(TamperConfig(every=scenes.EVERY))
     for number, picture in enumerate(pictures[:half]):
-        seen = look(picture, NOTHING.boxes, number * scenes.EVERY)
-        reference.learn(seen, reference.differs(seen) if reference.usable else None)
         watcher.see(picture, NOTHING, number * scenes.EVERY)
-    rest = pictures[half:]
+    reference, rest = watcher.reference, pictures[half:]
 
     def scored(picture: Image) -> tuple[float, str | None]:
         verdict = judge(look(picture, NOTHING.boxes, half * scenes.EVERY), reference)

@@ -16,10 +16,10 @@ LOOKS = 4
 """Looks from which on a reference says something."""
 
 SECONDS = 1.0
-"""Seconds from the first look on until it says something; it is sure of itself after ``SURE``."""
+"""Seconds from the first look on until it says something."""
 
-SURE = 5.0
-"""Seconds."""
+SURE = 60.0
+"""Seconds from the first look on until single looks move it little."""
 
 FOLLOW = 300.0
 """Seconds in which it follows what changes slowly: dusk takes longer, and a thumb on the lens does not."""
@@ -92,6 +92,10 @@ class Reference:
     def usable(self) -> bool:
         """Whether it has seen enough to say something."""
         return self._looks >= LOOKS and self.age >= SECONDS
+
+    def takes(self, time_s: float) -> float:
+        """Return the score below which it is to learn a look: what comes slowly would move a young one."""
+        return 0.5 if time_s - self._first >= SURE else 0.1
 
     @property
     def age(self) -> float:

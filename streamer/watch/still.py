@@ -5,13 +5,16 @@ from __future__ import annotations
 import cv2
 
 from streamer.watch.look import Grey
-from streamer.watch.reference import FOLLOW, SURE
+from streamer.watch.reference import FOLLOW
 
 LEAST = 3.0
 """Seconds without a change from which on a picture is frozen, where none so long was seen before."""
 
 LONGER = 3.0
 """Else so many times the longest such time that passed by itself: encoders repeat still pictures."""
+
+SURE = 5.0
+"""Seconds of changes from which on it is known what is usual."""
 
 NOTHING = 0.03
 """A change below this share of the usual one is none."""

@@ -12,6 +12,7 @@ from streamer.event import TamperKind
 from streamer.frame import Detections, Image
 from streamer.watch.alarm import Alarm, Change
 from streamer.watch.look import Look, look
+from streamer.watch.reference import Reference
 from streamer.watch.still import Stillness
 from streamer.watch.verdict import Verdict
 from streamer.watch.views import Views
@@ -51,6 +52,11 @@ class Tamper:
         self._accept_at = 0.0
 
     @property
+    def reference(self) -> Reference:
+        """What it compares with."""
+        return self._views.current
+
+    @property
     def open(self) -> TamperKind | None:
         """The kind of what is going on; None where nothing is."""
         return self._alarm.kind if self._alarm.raised else None
@@ -84,7 +90,8 @@ class Tamper:
             self._views.learn(seen)
             return None
         steady = before is None or not _moving(before, seen)
-        if verdict.kind is None and steady and not self._alarm.raised and self._still.seconds == 0.0:
+        well = verdict.score < self._views.current.takes(time_s) and not self._alarm.raised
+        if well and steady and self._still.seconds == 0.0:
             self._views.current.learn(seen, verdict.difference)
         if self._still.frozen and verdict.kind is None:
             verdict = Verdict(1.0, "frozen", verdict.difference)

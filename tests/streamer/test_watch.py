@@ -143,6 +143,14 @@ def test_a_view_is_usable_after_a_second_and_says_nothing_before() -> None:
     assert early[0].alert.start_s == pytest.approx(1.2)
 
 
+def test_what_comes_slowly_to_a_young_view_is_found() -> None:
+    slowly = [blurred(picture, 0.01 + 0.1 * number) for number, picture in enumerate(shots(5, start=2))]
+    said = watch([*shots(2), *slowly])
+    assert [each.alert.kind for each in said] == ["defocused"]
+    young = learned()
+    assert young.takes(30.0) < young.takes(61.0) == 0.5
+
+
 def test_objects_excuse_what_they_hide_and_nothing_beside_it() -> None:
     truck = VIEW.copy()
     truck[20:170, 100:300] = view(7)[20:170, 100:300]
