@@ -41,6 +41,8 @@ class Books:
     """Packets of sound of dropped frames, beyond the ``MOST_ORPHANS`` that go on, by cause."""
     psnr: dict[str, tuple[float, int]] = field(default_factory=dict)
     """Sum in dB and count of the finite values, by name of the metric."""
+    events: Counter[str] = field(default_factory=Counter)
+    """Events that have started, by kind."""
     latency_ms: float = 0.0
     """From decoding to written, of the last frame."""
 
@@ -48,6 +50,7 @@ class Books:
         """Count a written frame."""
         self.written += 1
         self.latency_ms = latency_ms
+        self.events.update(event.kind for event in result.events if event.state == "start")
         if result.failure is not None:
             self.hidden_whole[result.failure] += 1
         for metric in fields(Metrics):
@@ -150,6 +153,7 @@ class Camera:
             "frames_written": self.books.written,
             "frames_dropped": dict(self.books.dropped),
             "frames_hidden_whole": dict(self.books.hidden_whole),
+            "events": dict(self.books.events),
             "corrupt_packets": self.stats.corrupt,
             "retimed_frames": self.stats.retimed,
             "reconnects": max(0, self.stats.connections - 1),

@@ -119,6 +119,30 @@ def export(
 
 
 @app.command()
+def events(
+    directory: Annotated[
+        Path, typer.Argument(help="A run's folder of outputs, a camera's folder, or its events.jsonl.")
+    ],
+    camera: Annotated[
+        list[str] | None, typer.Option(help="Only this camera's; may be repeated.", show_default=False)
+    ] = None,
+    kind: Annotated[
+        list[str] | None, typer.Option(help="Only this kind; may be repeated.", show_default=False)
+    ] = None,
+    since: Annotated[
+        float | None, typer.Option(help="Only what was not over by then, in seconds of the camera's time.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON line for each.")] = False,
+    verbose: Verbose = False,
+) -> None:
+    """List what was raised: which camera was tampered with, how, and when."""
+    with exits("streamer", verbose=verbose):
+        from streamer import history
+
+        history.show(directory, cameras=camera or (), kinds=kind or (), since=since, as_json=as_json)
+
+
+@app.command()
 def check(
     config: Annotated[Path, typer.Argument(help="The YAML file.")],
     device: Device = None,

@@ -14,6 +14,7 @@ from streamer import polygon, restorers
 from streamer.classes import CLASSES, GROUPS
 from streamer.detectors import DetectConfig, one_or_several, override
 from streamer.errors import ConfigError
+from streamer.event import TAMPER_KINDS, TamperKind
 from streamer.restorers import RestoreConfig, in_order
 from streamer.section import Section, as_tuple, kind, merge, mistake, suggest, validate
 from streamer.yaml_file import read, require_version, substitute
@@ -188,6 +189,32 @@ def _off(value: object) -> object:
     return None if value is False or value == "off" else value
 
 
+class TamperConfig(Section):
+    """When a camera counts as tampered with."""
+
+    every: float = Field(default=0.2, ge=0.04, le=2.0)
+    """Seconds of the source's time from one look to the next."""
+    seconds: float = Field(default=3.0, gt=0.0, le=600.0)
+    """Seconds of the last ``window`` that look wrong, from which on it does; certain ones count 3.5 times."""
+    window: float = Field(default=5.0, gt=0.0, le=600.0)
+    """Seconds that are looked back."""
+    kinds: Annotated[tuple[TamperKind, ...], BeforeValidator(as_tuple)] = TAMPER_KINDS
+    """What to raise; leave ``moved`` out for a camera that is turned by hand."""
+
+    @model_validator(mode="after")
+    def _window_holds_seconds(self) -> TamperConfig:
+        if self.seconds > self.window:
+            raise ValueError(f"window: is shorter than seconds ({self.window:g} and {self.seconds:g})")
+        return self
+
+
+class WatchConfig(Section):
+    """What somebody should be told of."""
+
+    tamper: Annotated[TamperConfig | None, BeforeValidator(_off)] = None
+    """None (``off`` in the file, or absent) where nobody watches for it."""
+
+
 class Settings(Section):
     """What stands at the top level as defaults and what a camera may override."""
 
@@ -197,6 +224,7 @@ class Settings(Section):
     blur: BlurConfig = BlurConfig()
     restore: Annotated[tuple[RestoreConfig, ...], BeforeValidator(in_order)] = (RestoreConfig(),)
     """One after the other; empty (``off`` in the file) where nothing is restored."""
+    watch: WatchConfig = WatchConfig()
     output: Annotated[OutputConfig | None, BeforeValidator(_off)] = OutputConfig()
     """None (``off`` in the file) where no files are written and results only go to the Python caller."""
 

@@ -18,6 +18,8 @@ from av.audio.stream import AudioStream
 from av.packet import Packet
 from numpy.typing import NDArray
 
+from streamer.event import Event
+
 Image: TypeAlias = NDArray[np.uint8]
 """uint8 ``[H, W, 3]``, RGB, full range, C-contiguous."""
 
@@ -268,6 +270,8 @@ class Hidden:
     """uint8 ``[H, W]``, on the host: 1 where no output may change anything; None where there is no such."""
     sighting: Sighting | None = None
     """For the log."""
+    events: tuple[Event, ...] = ()
+    """What starts and ends with this frame."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -315,6 +319,8 @@ class Result:
     """For the log."""
     restorers: tuple[str, ...] = ()
     """Names of the models that made ``restored``, in order."""
+    events: tuple[Event, ...] = ()
+    """What starts and ends with this frame; mostly nothing."""
 
     @property
     def time_s(self) -> float:

@@ -134,6 +134,7 @@ def measure(item: Restored) -> Result:
         audio=frame.audio,
         sighting=hidden.sighting,
         restorers=item.restorers,
+        events=hidden.events,
     )
 
 

@@ -35,6 +35,7 @@ from streamer.restore.stage import stage as restore_stage
 from streamer.restorers import RestoreConfig
 from streamer.sink import check_outputs, clear_outputs, write_summary
 from streamer.track.stage import stage as track_stage
+from streamer.watch.stage import stage as watch_stage
 
 logger = logging.getLogger(__name__)
 
@@ -87,6 +88,7 @@ def assemble(
         random = Guarded(np.random.default_rng(), np.random.default_rng, "hide", _timeout(config))
         stack.enter_context(random)
         hidden = _named("hide", hide.stage(tracked, blur, zones, on_failure, random))
+        hidden = _named("watch", watch_stage(hidden, {c: cameras[c].watch for c in cameras}))
         if device.type == "cpu":
             # a CPU has cores for two batches at a time; a GPU works on one after the other anyway
             hidden = stack.enter_context(ahead(hidden, AHEAD, "detect and hide"))

@@ -182,6 +182,38 @@ def compare(
         _show(found.facts, found.show, quiet=quiet, as_json=as_json)
 
 
+@app.command("evaluate-tamper")
+def evaluate_tamper(
+    footage: Annotated[
+        list[Path],
+        typer.Argument(help="Clips of normal footage, and folders with frames of some.", show_default=False),
+    ],
+    clip: Annotated[
+        list[str] | None, typer.Option(help="Only this clip; may be repeated.", show_default=False)
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of what is done to the pictures.")] = 0,
+    output: Annotated[Path | None, typer.Option(help="Folder for tamper.json.")] = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Print how well camera tamper is detected, by doing it to normal footage."""
+    with exits("trainer", quiet=quiet, verbose=verbose), _terminable():
+        _check_extra()
+        from rich.console import Console
+
+        from trainer import report, tamper
+
+        console = Console(stderr=True, quiet=quiet)
+        found = tamper.evaluate(footage, clip or (), console, seed=seed)
+        if output is not None:
+            report.write_json(output / "tamper.json", found.facts())
+        if as_json:
+            print(json.dumps(found.facts(), indent=2))  # noqa: T201
+        elif not quiet:
+            found.show(Console())
+
+
 @app.command()
 def label(
     inputs: Annotated[

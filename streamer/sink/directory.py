@@ -10,8 +10,10 @@ from pathlib import Path
 from streamer.errors import ConfigError
 
 OUTPUTS = ("blurred.mp4", "restored.mp4", "frames.csv", "detections.jsonl", "events.jsonl", "summary.json")
-"""All that a camera's folder may hold of ours. Nothing writes events yet, but the name is kept: those of
-another version's run would look as if they were of the new videos beside them."""
+"""All files that a camera's folder may hold of ours."""
+
+EVENTS = "events"
+"""The folder in it with the events' pictures."""
 
 
 def check_outputs(directory: Path, overwrite: bool, sources: Iterable[Path] = ()) -> None:
@@ -55,6 +57,8 @@ def clear_outputs(directory: Path) -> None:
     try:
         for name in OUTPUTS:
             (directory / name).unlink(missing_ok=True)
+        for picture in (directory / EVENTS).glob("*.jpg"):
+            picture.unlink()
     except OSError as error:
         raise _unwritable(directory, error) from error
 

@@ -14,6 +14,7 @@ from streamer.config import CameraConfig
 from streamer.errors import SinkError
 from streamer.frame import AudioPacket, End, Image, Result
 from streamer.record import Sought
+from streamer.sink.events import EventSink
 from streamer.sink.log import LogSink
 from streamer.sink.video import VideoSink
 
@@ -52,11 +53,14 @@ class Outlet:
         self._channels: dict[str, Channel[tuple[Result, Countdown] | End]] = {}
         self._workers: list[Worker] = []
         self._log: LogSink | None = None
+        self._events: EventSink | None = None
         if config.output is None:
             return
         folder = Path(config.output.directory) / name
         try:
             self._log = LogSink(folder, sought)
+            if config.watch.tamper is not None:
+                self._events = EventSink(folder)
         except SinkError as error:  # a full disk, say: the camera ends as if it had filled up later
             self._fail(error)
         videos: list[tuple[VideoSink, Callable[[Result], Image | None]]] = [
@@ -75,8 +79,9 @@ class Outlet:
             except BaseException:  # those that have started must not wait for ever
                 self.finish(End(name))
                 self.join()
-                if self._log is not None:  # nobody counts down for the thread that never was
-                    self._log.close()
+                for opened in (self._log, self._events):  # nobody counts down for a thread that never was
+                    if opened is not None:
+                        opened.close()
                 raise
 
     def deliver(self, result: Result) -> None:
@@ -145,6 +150,8 @@ class Outlet:
             if self._error is None and self._log is not None:
                 least = [self._threshold_of(label) for label in result.detections.labels]
                 self._log.write(result, latency_ms, np.array(least, np.float32))
+                if self._events is not None:
+                    self._events.write(result.events, result.time_s)
         except Exception as error:
             self._fail(error)
         if self._error is None:
@@ -156,6 +163,8 @@ class Outlet:
         try:
             if self._log is not None:
                 self._log.close()
+            if self._events is not None:
+                self._events.close()
         except Exception as error:
             self._fail(error)
         finally:

@@ -1,3 +1,4 @@
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -6,7 +7,16 @@ import pytest
 import yaml
 
 from streamer.classes import STREET
-from streamer.config import BlurConfig, CameraConfig, Config, ZonesConfig, into, load, parse
+from streamer.config import (
+    BlurConfig,
+    CameraConfig,
+    Config,
+    TamperConfig,
+    ZonesConfig,
+    into,
+    load,
+    parse,
+)  # fmt: skip
 from streamer.detectors import HIDE_THRESHOLD
 from streamer.errors import ConfigError
 from streamer.restorers import RestoreConfig
@@ -31,13 +41,53 @@ def test_the_commented_example_says_what_the_defaults_are() -> None:
     assert config.cameras["yard"] == CameraConfig(source="footage/yard.mp4")
     assert config.device == Config.model_fields["device"].default
     given = yaml.safe_load((CONFIGS / "cam.yaml").read_text())
-    for section in ("detect", "track", "blur", "output"):
+    for section in ("detect", "track", "blur", "watch", "output"):
         assert set(given[section]) == set(type(getattr(config.cameras["yard"], section)).model_fields)
     assert set(given["restore"]) == set(RestoreConfig.model_fields)
     assert set(given["cameras"]["gate"]["zones"]) == set(ZonesConfig.model_fields)
     assert set(given["cameras"]["yard"]) | set(given["cameras"]["gate"]) == {
         "source", "fps", "transport", "timeout", "detect", "blur", "zones",
     }  # fmt: skip
+
+
+def test_the_commented_example_says_what_watching_is_set_to() -> None:
+    (said,) = re.findall(r"watches as (\{.*?\})", (CONFIGS / "cam.yaml").read_text())
+    assert set(yaml.safe_load(said)) == set(TamperConfig.model_fields)
+    config = parse({**MINIMAL, "watch": {"tamper": yaml.safe_load(said)}})
+    assert config.cameras["gate"].watch.tamper == TamperConfig()
+
+
+def test_nothing_is_watched_unless_it_is_named_and_a_camera_may_differ() -> None:
+    assert parse(MINIMAL).cameras["gate"].watch.tamper is None
+    cameras = {
+        "gate": {"source": "a"},
+        "yard": {"source": "b", "watch": {"tamper": False}},
+        "dock": {"source": "c", "watch": {"tamper": {"kinds": ["covered"]}}},
+    }
+    config = parse({"version": 1, "watch": {"tamper": {"every": 1.0}}, "cameras": cameras})
+    tampers = {name: camera.watch.tamper for name, camera in config.cameras.items()}
+    assert tampers == {
+        "gate": TamperConfig(every=1.0),
+        "yard": None,
+        "dock": TamperConfig(every=1.0, kinds=("covered",)),
+    }
+
+
+@pytest.mark.parametrize(
+    ("tamper", "parts"),
+    [
+        ({"evry": 1}, ["watch.tamper.evry", "unknown key", "every"]),
+        ({"every": 0}, ["watch.tamper.every", "0.04"]),
+        ({"seconds": 6.0}, ["watch.tamper", "window", "shorter"]),
+        ({"kinds": ["blurred"]}, ["watch.tamper.kinds", "defocused"]),
+        ("on", ["watch.tamper", "'on'"]),
+    ],
+)
+def test_what_is_wrong_with_watching_is_named(tamper: object, parts: list[str]) -> None:
+    with pytest.raises(ConfigError) as raised:
+        parse({**MINIMAL, "watch": {"tamper": tamper}})
+    assert all(part in str(raised.value) for part in parts), raised.value
+    assert "\n" not in str(raised.value)
 
 
 def test_the_reference_is_set_as_published() -> None:

@@ -1,0 +1,133 @@
+"""Camera tamper: one camera's looks, compared with what it learned of its views, raise and end events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from streamer.config import TamperConfig
+from streamer.event import TamperKind
+from streamer.frame import Detections, Image
+from streamer.watch.alarm import Alarm, Change
+from streamer.watch.look import Look, look
+from streamer.watch.reference import Reference
+from streamer.watch.still import Stillness
+from streamer.watch.verdict import Verdict
+from streamer.watch.views import Views
+
+MOVING = 0.6
+"""Share of a look's edges that are gone in the next one from which on the camera is in motion."""
+
+TEXTURE = 0.02
+"""Least mean square of a look's edges to tell that by."""
+
+ACCEPT = 900.0
+"""Seconds after which a camera that was moved and stays so has a new view."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """What a watcher says once: it has begun, or it is over."""
+
+    change: Change
+    kind: TamperKind
+    start_s: float
+    end_s: float | None
+    score: float
+    evidence: Mapping[str, float]
+
+
+class Tamper:
+    """Watches one camera; handed its frames, it looks at some of them."""
+
+    def __init__(self, config: TamperConfig) -> None:
+        self._config = config
+        self._views = Views()
+        self._still = Stillness()
+        self._alarm = Alarm(config.seconds, config.window)
+        self._before: Look | None = None
+        self._cut = False
+        self._accept_at = 0.0
+
+    @property
+    def reference(self) -> Reference:
+        """What it compares with."""
+        return self._views.current
+
+    @property
+    def open(self) -> TamperKind | None:
+        """The kind of what is going on; None where nothing is."""
+        return self._alarm.kind if self._alarm.raised else None
+
+    def cut(self) -> None:
+        """Say that the next frame does not continue the one before: a cut, a reconnect, the next file."""
+        self._cut = True
+        self._still.cut()
+
+    def see(self, image: Image, detections: Detections, time_s: float) -> Alert | None:
+        """Take in a frame, and look at it where it is time to.
+
+        Args:
+            image: the original, uint8 ``[H, W, 3]``, RGB.
+            detections: what stands in front of the scene.
+            time_s: presentation time in seconds.
+
+        Returns:
+            What begins or ends with it; None nearly always.
+        """
+        before = self._before
+        # frames of 25 a second do not fall on whole fifths
+        if before is not None and 0.0 <= time_s - before.time_s < self._config.every - 0.005:
+            return None
+        seen = look(image, detections.boxes, time_s)
+        self._before = seen
+        self._still.see(seen.fine, time_s)
+        verdict = self._views.judge(seen, cut=self._cut)
+        self._cut = False
+        if verdict is None:
+            self._views.learn(seen)
+            return None
+        steady = before is None or not _moving(before, seen)
+        well = verdict.score < self._views.current.takes(time_s) and not self._alarm.raised
+        if well and steady and self._still.seconds == 0.0:
+            self._views.current.learn(seen, verdict.difference)
+        if self._still.frozen and verdict.kind is None:
+            verdict = Verdict(1.0, "frozen", verdict.difference)
+        if verdict.kind is not None and verdict.kind not in self._config.kinds:
+            verdict = Verdict(0.0, None, verdict.difference)
+        # a camera that turns may be on its way to a view that it knows
+        change = self._alarm.hear(time_s, verdict, counts=steady or verdict.kind != "moved")
+        if change == "start":
+            self._accept_at = time_s + ACCEPT
+            if self._alarm.kind == "frozen":
+                self._alarm.since = self._still.since
+        elif self._alarm.raised and self._alarm.kind == "moved" and steady and time_s >= self._accept_at:
+            self._views.begin()
+            self._accept_at = float("inf")
+        return None if change is None else self._alert(change, seen, verdict)
+
+    def _alert(self, change: Change, seen: Look, verdict: Verdict) -> Alert:
+        alarm, difference = self._alarm, verdict.difference
+        evidence = {
+            "edges_lost": difference.lost,
+            "softened": difference.softened,
+            "flatter": difference.flatter,
+            "likeness": difference.likeness,
+            "shifted": verdict.shifted,
+            "white": seen.white,
+            "black": seen.black,
+            "still_s": self._still.seconds,
+        }
+        end_s = None if change == "start" else alarm.until
+        return Alert(change, alarm.kind, alarm.since, end_s, alarm.score, evidence)
+
+
+def _moving(before: Look, after: Look) -> bool:
+    """Whether the camera turns: nothing is where it was a look ago, though there is something to see."""
+    steady = float((before.across * before.across + before.down * before.down).sum())
+    if steady < TEXTURE * before.across.size:
+        return False
+    kept = float(np.sum(before.across * after.across + before.down * after.down))
+    return kept < (1.0 - MOVING) * steady
