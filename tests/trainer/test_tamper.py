@@ -1,7 +1,8 @@
 """Measuring tamper detection: scenes out of footage, the measures themselves, and the command."""
 
 import json
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -25,6 +26,17 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only some misdeeds, for the time that all take."""
     monkeypatch.setattr(tamper, "MISDEEDS", {name: MISDEEDS[name] for name in FEW})
     monkeypatch.setattr(tamper, "OBVIOUS", ("defocus 8", "wall"))
+
+
+@pytest.fixture(autouse=True)
+def log_is_put_back() -> Iterator[None]:
+    """Undo what a command does to our packages' loggers."""
+    loggers = [logging.getLogger(package) for package in ("streamer", "trainer")]
+    before = [(logger, logger.handlers, logger.level, logger.propagate) for logger in loggers]
+    yield
+    for logger, handlers, level, propagate in before:
+        logger.handlers, logger.propagate = handlers, propagate
+        logger.setLevel(level)
 
 
 def looks(count: int, seed: int = 0) -> list[footage.Image]:
