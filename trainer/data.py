@@ -165,8 +165,8 @@ def split(
         ConfigError: a clip is asked to be on two sides, or a side is empty.
     """
     scene = _scenes([picture.clip for picture in pictures], config.groups)
-    excluded = {scene[clip] for clip in config.exclude if clip in scene}
-    side_of = dict.fromkeys(excluded, "excluded")
+    # a clip that is excluded may be among the extra pictures alone
+    side_of = {scene.get(clip, clip): "excluded" for clip in config.exclude}
     chosen_by_name = (("test", config.test), ("validation", config.validation))
     for side, wanted in chosen_by_name[0 if tests is None else 1 :]:
         for chosen in _choose(wanted, scene, side_of, seed):
@@ -180,8 +180,9 @@ def split(
         sides[side_of.get(scene[picture.clip], "train")].append(picture)
     sides["test"] += tests or []
     for picture in extra:
-        if side_of.get(scene.get(picture.clip, picture.clip), "train") == "train":
-            sides["train"].append(picture)
+        side = side_of.get(scene.get(picture.clip, picture.clip), "train")
+        if side in ("train", "excluded"):
+            sides[side].append(picture)
     counts = Counter({"of excluded clips": len(sides["excluded"])})
     # what is excluded must not come back under another name either, so its pictures count as seen first
     seen: dict[str, str] = {}

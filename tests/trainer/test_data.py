@@ -229,3 +229,21 @@ def test_frames_of_a_clip_come_in_the_order_of_their_numbers(tmp_path: Path) -> 
         (tmp_path / f"{name}.jpg").touch()
     found, _ = images_below(tmp_path)
     assert [path.stem for path in found] == ["a_20", "a_100", "b_1", "b_9", "b_10", "c"]
+
+
+def test_excluded_clips_are_kept_out_of_the_extra_pictures_too(tmp_path: Path) -> None:
+    for name in ("main/a_0", "main/b_0", "main/c_0", "more/d_0", "more/e_0", "more/f_0", "more/b_1"):
+        path = tmp_path / f"{name}.png"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(name.encode())
+    config = DataConfig(
+        folder=str(tmp_path / "main"),
+        extra=[str(tmp_path / "more")],
+        exclude=["d"],
+        groups=[["d", "e"]],
+        validation=["b"],
+        test=["c"],
+    )
+    found = data.read(config, seed=0)
+    assert [picture.name for picture in found.train] == ["a_0.png", "f_0.png"]
+    assert found.counts["of excluded clips"] == 2
