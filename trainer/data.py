@@ -167,6 +167,10 @@ def split(
     scene = _scenes([picture.clip for picture in pictures], config.groups)
     # a clip that is excluded may be among the extra pictures alone
     side_of = {scene.get(clip, clip): "excluded" for clip in config.exclude}
+    grouped = {clip for group in config.groups for clip in group}
+    for picture in tests or ():  # what shows a scene of theirs is neither trained on nor chosen by
+        if picture.clip in grouped:  # a name alone says nothing: a standard set has its own
+            side_of.setdefault(scene[picture.clip], "test")
     chosen_by_name = (("test", config.test), ("validation", config.validation))
     for side, wanted in chosen_by_name[0 if tests is None else 1 :]:
         for chosen in _choose(wanted, scene, side_of, seed):
@@ -177,8 +181,11 @@ def split(
             side_of[chosen] = side
     sides: dict[str, list[Picture]] = {side: [] for side in ("excluded", *SIDES)}
     for picture in pictures:
-        sides[side_of.get(scene[picture.clip], "train")].append(picture)
-    sides["test"] += tests or []
+        side = side_of.get(scene[picture.clip], "train")
+        sides["excluded" if side == "test" and tests is not None else side].append(picture)
+    for picture in tests or ():
+        side = side_of.get(scene.get(picture.clip, picture.clip))
+        sides["excluded" if side == "excluded" else "test"].append(picture)
     for picture in extra:
         side = side_of.get(scene.get(picture.clip, picture.clip), "train")
         if side in ("train", "excluded"):

@@ -222,6 +222,22 @@ class Patience(EarlyStopping):
         trainer.should_stop = trainer.should_stop or self.wait_count >= self.patience
 
 
+class Checkpoint(ModelCheckpoint):
+    """Lightning's, of a folder that may have been moved or renamed since."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on with what is in this run's own folder."""
+
+        def here(path: str) -> str:
+            return str(Path(str(self.dirpath)) / Path(path).name) if path else path
+
+        paths = ("best_model_path", "kth_best_model_path", "last_model_path")
+        state = state_dict | {name: here(state_dict[name]) for name in paths}
+        state["dirpath"] = self.dirpath
+        state["best_k_models"] = {here(path): score for path, score in state["best_k_models"].items()}
+        super().load_state_dict(state)
+
+
 @dataclass(frozen=True, slots=True)
 class Fitted:
     """What training found."""
@@ -281,7 +297,7 @@ def fit(
     shuffled = DataLoader(train, config.fit.batch, sampler=Shuffled(train, config.seed))
     ordered = DataLoader(validation, config.fit.batch)
     history = History(epochs)
-    best = ModelCheckpoint(
+    best = Checkpoint(
         checkpoints,
         "best",
         monitor="psnr_hidden_db" if config.task in HIDING and config.pairs.of != "frames" else "psnr_db",
@@ -291,7 +307,7 @@ def fit(
     )
     # its own: Lightning's `save_last` leaves out epochs that are not the best, which would be trained again;
     # after the best, whose state it holds
-    latest = ModelCheckpoint(checkpoints, "last", save_on_train_epoch_end=True, enable_version_counter=False)
+    latest = Checkpoint(checkpoints, "last", save_on_train_epoch_end=True, enable_version_counter=False)
     callbacks: list[Callback] = [history, best, latest]
     if config.fit.patience is not None:
         monitor, patience = str(best.monitor), config.fit.patience

@@ -18,19 +18,24 @@ from rich.progress import track
 from torch.utils.data import Dataset
 
 import streamer.boxes
-from streamer import detect, fill, hide, restore, stencil
+from streamer import detect, engine, fill, hide, stencil
 from streamer.errors import ConfigError, SourceError
+from streamer.restore import squares
 from trainer import cache, degrade
 from trainer.config import TrainConfig
 from trainer.data import Picture, Split
 from trainer.degrade import BoxesByName, pairs
 from trainer.images import read_image
 
-_DETECTING = sorted(Path(inspect.getfile(detect)).parent.glob("*.py"))
+_DETECTING = [
+    path
+    for package in (detect, engine)
+    for path in sorted(Path(inspect.getfile(package)).parent.glob("*.py"))
+]
 """The code that finds boxes; when it changes they are found again."""
 
 _HIDING = [
-    Path(inspect.getfile(module)) for module in (streamer.boxes, hide, fill, stencil, restore, degrade)
+    Path(inspect.getfile(module)) for module in (streamer.boxes, hide, fill, stencil, squares, degrade)
 ]
 """The code that makes pairs of them."""
 

@@ -1,4 +1,4 @@
-"""A fixed camera's plate for each clip: learnt from its first half as streamer does, to colour the second."""
+"""A fixed camera's plate for each clip: learnt from every frame of its first half, to colour the second."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from trainer import colour
 from trainer.data import Picture
 from trainer.evaluate import Pairing
 from trainer.images import read_image
+from trainer.store import decode
 from trainer.system import System
 
 LEAST = 6
@@ -48,12 +49,12 @@ def pairing(first: dict[str, list[Picture]]) -> Pairing:
     plates: dict[str, Plate | None] = {}
 
     def pair(picture: Picture) -> tuple[Tensor, Tensor]:
-        original = read_image(picture.path)
+        both = decode(picture)
+        original = both[..., :3].contiguous()
         if picture.clip not in plates:
             plates[picture.clip] = _learn(first[picture.clip])
         known = plates[picture.clip]
-        planes = original.permute(2, 0, 1).float() / 255
-        bare = colour.without(planes, np.random.default_rng(0))
+        bare = colour.without(both.permute(2, 0, 1).float() / 255, np.random.default_rng(0))
         # as streamer sees it, in 8 bits
         grey = (bare * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous()
         if known is not None and known.colours.shape[:2] != plate.reduce(grey).shape[:2]:

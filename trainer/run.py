@@ -206,8 +206,10 @@ def check(
         return
     if not last.exists():
         raise ConfigError(f"{folder}: no run to resume, {last} is not there; start it without --resume")
-    # an earlier version of this program knew fewer keys
-    before, now = _flat(defaults) | _flat(read_yaml(folder / "config.yaml")), _flat(facts)
+    before, now = _flat(read_yaml(folder / "config.yaml")), _flat(facts)
+    for key, value in _flat(defaults).items():  # an earlier version of this program knew fewer keys
+        if not any(f"{known}.".startswith(f"{key}.") for known in before):
+            before[key] = value
     for key in sorted(before.keys() | now.keys()):
         if before.get(key) != now.get(key) and key not in MAY_CHANGE:
             raise ConfigError(

@@ -182,7 +182,8 @@ def test_a_run_that_is_there_is_not_replaced_unasked(work: Path) -> None:
 
 
 def test_ctrl_c_leaves_a_run_that_resumes(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = configuration(work, fit={"epochs": 3})
+    settings: dict[str, Any] = {"epochs": 3, "loss": {"l1": 1.0, "mse": 0.5}}
+    path = configuration(work, fit=settings)
     original = Fitting.training_step
 
     def interrupted(self: Fitting, batch: fit.Batch, index: int) -> Any:
@@ -195,10 +196,10 @@ def test_ctrl_c_leaves_a_run_that_resumes(work: Path, monkeypatch: pytest.Monkey
         assert command("fit", path).code == 130
     run = work / "runs" / "small"
     assert not (run / "model.safetensors").exists()
-    changed = command("fit", configuration(work, fit={"epochs": 3, "rate": 0.5}), "--resume")
+    changed = command("fit", configuration(work, fit=settings | {"rate": 0.5}), "--resume")
     assert changed.code == 2
     assert "trainer: fit.rate: is 0.5, but runs/small was started with 0.01; change it back" in changed.err
-    assert command("fit", configuration(work, fit={"epochs": 3}), "--resume").code == 0
+    assert command("fit", configuration(work, fit=settings), "--resume").code == 0
     with (run / "metrics.csv").open() as file:
         assert [row["epoch"] for row in csv.DictReader(file)] == ["identity", "1", "2", "3"]
 

@@ -40,9 +40,9 @@ def test_the_reference_denoisers_differ_in_the_network_alone() -> None:
             assert network.encoder(torch.zeros(1, 1, 224, 224)).shape[2:] == (14, 14)
 
 
-def test_deblur_hides_as_the_streamer_does_by_default_but_for_the_dither() -> None:
+def test_deblur_hides_as_the_streamer_does_by_default() -> None:
     loaded = config.load(CONFIGS / "deblur.yaml")
-    assert loaded.blur == BlurConfig(quantise=1)
+    assert loaded.blur == BlurConfig()
     assert loaded.detect == DetectConfig()
     assert loaded.pairs.of == "regions"
 

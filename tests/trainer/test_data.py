@@ -247,3 +247,21 @@ def test_excluded_clips_are_kept_out_of_the_extra_pictures_too(tmp_path: Path) -
     found = data.read(config, seed=0)
     assert [picture.name for picture in found.train] == ["a_0.png", "f_0.png"]
     assert found.counts["of excluded clips"] == 2
+
+
+def test_scenes_of_a_test_folder_are_not_trained_on(tmp_path: Path) -> None:
+    for name in ("main/a_0", "main/b_0", "main/c_0", "standard/t_0", "standard/x_0"):
+        path = tmp_path / f"{name}.png"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(name.encode())
+    config = DataConfig(
+        folder=str(tmp_path / "main"),
+        test_folder=str(tmp_path / "standard"),
+        exclude=["x"],
+        groups=[["a", "t"]],
+        validation=["b"],
+    )
+    found = data.read(config, seed=0)
+    assert [picture.name for picture in found.train] == ["c_0.png"]
+    assert [picture.name for picture in found.test] == ["t_0.png"]
+    assert found.counts["of excluded clips"] == 2

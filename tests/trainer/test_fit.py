@@ -380,3 +380,20 @@ def test_crops_of_a_later_epoch_are_the_same_after_an_interruption(
     assert resumed.rows == straight.rows
     for key, weight in straight.network.state_dict().items():
         assert torch.equal(weight, resumed.network.state_dict()[key]), key
+
+
+def test_a_run_goes_on_in_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepared = setting(tmp_path, monkeypatch, fit={"epochs": 3})
+    whole = prepared.fit("whole")
+    interrupt(monkeypatch, epoch=2, step=0)
+    with pytest.raises(KeyboardInterrupt):
+        prepared.fit("old")
+    monkeypatch.undo()
+    install(monkeypatch)
+    (tmp_path / "old").rename(tmp_path / "new")
+    resumed = prepared.fit("new", resume=True)
+    assert resumed.rows == whole.rows
+    assert resumed.best == whole.best
+    for name, weight in whole.network.state_dict().items():
+        assert torch.equal(weight, resumed.network.state_dict()[name])
+    assert not (tmp_path / "old").exists()

@@ -35,7 +35,7 @@ def test_both_recipes_train_for_two_steps_on_real_frames(
         for path in sorted((shared / KAGGLE).rglob(f"{clip}_*.jpg"))[:2]:
             shutil.copy(path, tmp_path / "pictures")
     facts: dict[str, Any] = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())
-    facts["data"] |= {"folder": "pictures"}
+    facts["data"] |= {"folder": "pictures", "extra": []}
     facts["fit"] |= {"batch": 2}
     (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(facts))
     outcome = command("fit", f"{name}.yaml", "--steps", "2", "--device", "cpu")
