@@ -83,6 +83,17 @@ def read(config: DataConfig, seed: int) -> Split:
     return divided
 
 
+def read_test(config: DataConfig, seed: int) -> Split:
+    """Find what is measured on, as ``read`` does; what is only trained on need not be there."""
+    if config.test_folder is None:
+        return read(config.model_copy(update={"extra": []}), seed)
+    pictures, others = below(config.test_folder, "data.test_folder", config.clips)
+    kept = {picture.digest: picture for picture in reversed(pictures) if picture.clip not in config.exclude}
+    counts = Counter({"files that are no images": others})
+    counts["excluded or repeated on one side"] = len(pictures) - len(kept)
+    return Split([], [], list(kept.values())[::-1], counts)
+
+
 def _apart(pictures: Sequence[Picture], taken: set[str], folder: str) -> list[Picture]:
     """Put their folder before the names that pictures of another folder have: boxes are kept by name."""
     apart = [replace(p, name=f"{folder}/{p.name}") if p.name in taken else p for p in pictures]
@@ -184,7 +195,7 @@ def split(
         side = side_of.get(scene[picture.clip], "train")
         sides["excluded" if side == "test" and tests is not None else side].append(picture)
     for picture in tests or ():
-        side = side_of.get(scene.get(picture.clip, picture.clip))
+        side = side_of.get(scene.get(picture.clip, picture.clip), "test")
         sides["excluded" if side == "excluded" else "test"].append(picture)
     for picture in extra:
         side = side_of.get(scene.get(picture.clip, picture.clip), "train")

@@ -134,7 +134,7 @@ def evaluate_model(
     row = model if model.startswith("bundled") else path.parent.name if path.name == MODEL else path.stem
     system = System(_row_name(row), network, header, resolved)
     held_against = find_reference(header.task, reference, runs, system, path, resolved)
-    split = duplicates.check(read(config), config.data, console)
+    split = duplicates.check(read(config, tests=True), config.data, console)
     boxes = _boxes(split, config, resolved, console) if config.task in HIDING else {}
     _say(split)
     found = assess(system, held_against, split, boxes, config, resolved, console)
@@ -148,11 +148,16 @@ def _row_name(name: str) -> str:
     return f"{name} (model)" if name in (IDENTITY, REFERENCE) else name
 
 
-def read(config: TrainConfig) -> Split:
-    """Find all pictures, with partners where they have any, and split them; errors as in ``data.read``."""
+def read(config: TrainConfig, *, tests: bool = False) -> Split:
+    """Find all pictures, with partners where they have any, and split them; errors as in ``data.read``.
+
+    Args:
+        config: says where they are.
+        tests: find what is measured on, and of the rest what that takes.
+    """
     if config.paired is not None:
         return partners.read(config.paired, config.data, config.seed)
-    return data.read(config.data, config.seed)
+    return (data.read_test if tests else data.read)(config.data, config.seed)
 
 
 def _boxes(split: Split, config: TrainConfig, device: torch.device, console: Console) -> BoxesByName:

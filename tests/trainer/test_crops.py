@@ -147,6 +147,8 @@ def test_fit_trains_and_measures_a_task_that_hides_nothing(tmp_path: Path, task:
     assert "13 frames of 4 clips for train" in outcome.err  # e is more, b serves validation
     assert "2 frames of 1 clips for test" in outcome.err
     model = tmp_path / "runs" / "small" / "model.safetensors"
+    for folder in ("pictures", "more"):  # what is only trained on need not be there
+        (tmp_path / folder).rename(tmp_path / f"{folder}-elsewhere")
     evaluated = command("evaluate", model, "--runs", tmp_path / "runs", "--json")
     assert evaluated.code == 0, evaluated.err
     first, second = json.loads(outcome.out), json.loads(evaluated.out)
