@@ -46,7 +46,7 @@ class Tamper:
         self._config = config
         self._views = Views()
         self._still = Stillness()
-        self._alarm = Alarm(config.seconds, config.window)
+        self._alarm = Alarm(config.seconds, config.window, config.every)
         self._before: Look | None = None
         self._cut = False
         self._accept_at = 0.0

@@ -302,7 +302,7 @@ SAME = Difference(0.0, 0.0, 1.0, 0.0, 1.0, 1.0, 1.0, 1.0, everywhere())
 
 def test_an_alarm_takes_three_seconds_of_five_and_a_certain_one_less() -> None:
     def first(score: float, every: int = 1) -> float | None:
-        alarm = Alarm(3.0, 5.0)
+        alarm = Alarm(3.0, 5.0, 0.2)
         for step in range(60):
             wrong = step % every == 0
             verdict = Verdict(score if wrong else 0.0, "covered" if wrong else None, SAME)
@@ -317,10 +317,44 @@ def test_an_alarm_takes_three_seconds_of_five_and_a_certain_one_less() -> None:
 
 
 def test_an_alarm_goes_by_how_it_began_and_ignores_what_does_not_count() -> None:
-    alarm = Alarm(3.0, 5.0)
+    alarm = Alarm(3.0, 5.0, 0.2)
     for step in range(20):
         assert alarm.hear(step / RATE, Verdict(1.0, "moved", SAME), counts=False) is None
     assert alarm.hear(4.0, Verdict(1.0, "covered", SAME), counts=True) is None
     changes = [alarm.hear(4.2 + step / RATE, Verdict(1.0, "covered", SAME), counts=True) for step in range(5)]
     assert changes.count("start") == 1
     assert alarm.kind == "moved"
+
+
+@pytest.mark.parametrize(
+    ("every", "apart", "seconds", "window"),
+    [
+        (2.0, 2.0, 4.0, 5.0),
+        (2.0, 2.0, 5.0, 5.0),
+        (1.3, 1.32, 5.25, 5.25),  # no look before the next frame
+        (0.2, 4.0, 10.0, 10.0),  # a camera of four frames a minute
+        (0.2, 0.2, 5.0, 5.0),
+    ],
+)
+def test_an_alarm_ends_however_far_apart_the_looks_are(
+    every: float, apart: float, seconds: float, window: float
+) -> None:
+    alarm = Alarm(seconds, window, every)
+    changes: list[str] = []
+    for step in range(150):
+        wrong = 50 <= step < 100
+        verdict = Verdict(float(wrong), "covered" if wrong else None, SAME)
+        change = alarm.hear(step * apart, verdict, counts=True)
+        changes += [] if change is None else [change]
+    assert changes == ["start", "end"]
+    assert (alarm.since, alarm.until) == pytest.approx((50 * apart, 100 * apart))
+
+
+def test_a_look_every_two_seconds_stands_for_two() -> None:
+    alarm = Alarm(6.0, 8.0, 2.0)
+    ends = []
+    for step in range(20):
+        wrong = step < 10
+        if alarm.hear(2.0 * step, Verdict(0.5 * wrong, "covered" if wrong else None, SAME), counts=True):
+            ends.append(2.0 * step)
+    assert ends == [6.0, 24.0]  # the first look stands for nothing
