@@ -242,6 +242,45 @@ def test_kinds_that_are_not_asked_for_are_not_raised() -> None:
     assert watch([*shots(6), *shots(8, shifted(VIEW, 0.25), 6)], tamper) == []
 
 
+NOT_MOVED = tuple(kind for kind in TAMPER_KINDS if kind != "moved")
+
+
+def test_a_view_that_it_was_moved_to_unasked_is_learned_after_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("streamer.watch.tamper.ACCEPT", 5.0)
+    tamper, other = Tamper(TamperConfig(kinds=NOT_MOVED)), view(3)
+    old = tamper.reference
+    assert watch([*shots(6), *shots(4.8, other, 6)], tamper) == []
+    assert tamper.reference is old
+    assert watch(shots(8, other, 11), tamper, start=10.8) == []
+    assert tamper.reference is not old
+    said = watch(shots(6, blurred(other), 19), tamper, start=18.8)
+    assert [each.alert.kind for each in said] == ["defocused"]
+
+
+def test_a_view_that_it_only_looked_away_to_is_not_learned(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamer.watch.tamper.ACCEPT", 5.0)
+    tamper, other = Tamper(TamperConfig(kinds=NOT_MOVED)), view(3)
+    old = tamper.reference
+    parts = [*shots(6), *shots(4, other, 6), *shots(1, VIEW, 10), *shots(4, other, 11)]
+    assert watch(parts, tamper) == []
+    assert tamper.reference is old
+
+
+def test_a_truck_that_fills_the_view_says_nothing_of_where_the_camera_looks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("streamer.watch.tamper.ACCEPT", 5.0)
+    tamper, other = Tamper(TamperConfig(kinds=NOT_MOVED)), view(3)
+    old = tamper.reference
+    truck = detections((-5, -5, WIDTH + 5, HEIGHT + 5))
+    watch([*shots(6), *shots(3, other, 6)], tamper)
+    watch(shots(1, view(7), 9), tamper, start=9.0, found=truck)
+    assert watch(shots(3, other, 10), tamper, start=10.0) == []
+    assert tamper.reference is not old
+
+
 def test_frames_are_looked_at_by_the_sources_time(monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[float] = []
 
