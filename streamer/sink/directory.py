@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,6 +15,9 @@ OUTPUTS = ("blurred.mp4", "restored.mp4", "frames.csv", "detections.jsonl", "eve
 
 EVENTS = "events"
 """The folder in it with the events' pictures."""
+
+PICTURE = re.compile(r"[0-9a-f]{32}\.jpg")
+"""What one of them is called: other pictures in that folder are not ours."""
 
 
 def check_outputs(directory: Path, overwrite: bool, sources: Iterable[Path] = ()) -> None:
@@ -28,9 +32,9 @@ def check_outputs(directory: Path, overwrite: bool, sources: Iterable[Path] = ()
         ConfigError: there are outputs and ``overwrite`` is off, the folder cannot be written to, or one of
             them is a source.
     """
-    outputs = [directory / name for name in OUTPUTS]
+    outputs = _outputs(directory)
     read = {path.resolve() for source in sources for path in (source, *_content(source))}
-    for path in (directory, *outputs):
+    for path in (directory, directory / EVENTS, *outputs):
         if path.resolve() in read:
             raise ConfigError(f"{path} is a source of this run: use another output.directory")
     existing = [path for path in outputs if os.path.lexists(path)]
@@ -44,6 +48,14 @@ def check_outputs(directory: Path, overwrite: bool, sources: Iterable[Path] = ()
         raise _unwritable(directory, error) from error
 
 
+def _outputs(directory: Path) -> list[Path]:
+    try:
+        pictures = [path for path in _content(directory / EVENTS) if PICTURE.fullmatch(path.name)]
+    except OSError as error:
+        raise _unwritable(directory, error) from error
+    return [*(directory / name for name in OUTPUTS), *sorted(pictures)]
+
+
 def _content(source: Path) -> list[Path]:
     return list(source.iterdir()) if source.is_dir() else []
 
@@ -55,10 +67,8 @@ def clear_outputs(directory: Path) -> None:
         ConfigError: one of them cannot be removed.
     """
     try:
-        for name in OUTPUTS:
-            (directory / name).unlink(missing_ok=True)
-        for picture in (directory / EVENTS).glob("*.jpg"):
-            picture.unlink()
+        for path in _outputs(directory):
+            path.unlink(missing_ok=True)
     except OSError as error:
         raise _unwritable(directory, error) from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
+from itertools import islice
 from typing import Literal, NamedTuple, TypeAlias
 
 from streamer.event import TamperKind
@@ -15,7 +16,7 @@ LOOKS = 3
 """Looks that it takes at least, of a camera with few frames."""
 
 GAP = 1.0
-"""Most seconds that one look stands for."""
+"""Most seconds that one look stands for, where they are not meant to be further apart."""
 
 FIRST = 5
 """Looks that say what kind it is: how it began tells more than how it looks in the end."""
@@ -33,7 +34,14 @@ class _Heard(NamedTuple):
 class Alarm:
     """Raised when ``seconds`` of the last ``window`` count, over when as many do not."""
 
-    def __init__(self, seconds: float, window: float) -> None:
+    def __init__(self, seconds: float, window: float, every: float) -> None:
+        """Make one that is not raised.
+
+        Args:
+            seconds: that count.
+            window: seconds that are looked back, no fewer.
+            every: seconds from one look to the next, where frames come as often.
+        """
         self.raised = False
         self.kind: TamperKind = "covered"
         """Of what is raised, or was last."""
@@ -43,7 +51,7 @@ class Alarm:
         """When it was over."""
         self.score = 0.0
         """Its highest score."""
-        self._seconds, self._window = seconds, window
+        self._seconds, self._window, self._gap = seconds, window, max(GAP, every)
         self._heard: deque[_Heard] = deque()
         self._last: float | None = None
 
@@ -55,10 +63,14 @@ class Alarm:
             verdict: about it.
             counts: whether it counts, for tamper or against it; the kind is remembered all the same.
         """
-        passed = 0.0 if self._last is None else min(GAP, max(0.0, time_s - self._last))
+        passed = 0.0 if self._last is None else min(self._gap, max(0.0, time_s - self._last))
         self._last = time_s
         self._heard.append(_Heard(time_s, passed, verdict, counts))
-        while len(self._heard) > LOOKS and time_s - self._heard[0].time_s >= self._window:
+        # by what they stand for, not by their times: of looks far apart too few would be left to end anything
+        while (
+            len(self._heard) > LOOKS
+            and sum(each.seconds for each in islice(self._heard, 1, None)) >= self._window
+        ):
             self._heard.popleft()
         wrong = [each for each in self._heard if each.verdict.kind is not None]
         if self.raised:

@@ -65,6 +65,7 @@ class _Watcher:
         self.tamper = tamper
         self._camera = camera
         self._open = ""
+        self._thumbnail: str | None = None
         self._failures = 0
 
     def see(self, item: Hidden) -> Event | None:
@@ -84,10 +85,12 @@ class _Watcher:
             "%s: %s since %.1f s (score %.2f)", self._camera, event.kind, event.start_s, event.score
         )
         try:
-            return replace(event, picture=_thumbnail(item.blurred), thumbnail=thumbnail_of(event.id))
+            picture = _thumbnail(item.blurred)
         except Exception as error:  # the event itself is known all the same
             self._failed(error)
             return event
+        self._thumbnail = thumbnail_of(event.id)
+        return replace(event, picture=picture, thumbnail=self._thumbnail)
 
     def end(self) -> None:
         """Say what is left to say."""
@@ -98,10 +101,10 @@ class _Watcher:
 
     def _event(self, alert: Alert) -> Event:
         if alert.change == "start":
-            self._open = uuid.uuid4().hex
+            self._open, self._thumbnail = uuid.uuid4().hex, None
         return Event(
             self._open, self._camera, alert.kind, alert.change, alert.start_s, alert.end_s, alert.score,
-            alert.evidence, thumbnail_of(self._open) if alert.change == "end" else None,
+            alert.evidence, self._thumbnail,
         )  # fmt: skip
 
     def _failed(self, error: Exception) -> None:

@@ -14,7 +14,7 @@ from streamer.watch.alarm import Alarm, Change
 from streamer.watch.look import Look, look
 from streamer.watch.reference import Reference
 from streamer.watch.still import Stillness
-from streamer.watch.verdict import Verdict
+from streamer.watch.verdict import VISIBLE, Verdict
 from streamer.watch.views import Views
 
 MOVING = 0.6
@@ -46,10 +46,11 @@ class Tamper:
         self._config = config
         self._views = Views()
         self._still = Stillness()
-        self._alarm = Alarm(config.seconds, config.window)
+        self._alarm = Alarm(config.seconds, config.window, config.every)
         self._before: Look | None = None
         self._cut = False
         self._accept_at = 0.0
+        self._away_since: float | None = None
 
     @property
     def reference(self) -> Reference:
@@ -96,7 +97,11 @@ class Tamper:
         if self._still.frozen and verdict.kind is None:
             verdict = Verdict(1.0, "frozen", verdict.difference)
         if verdict.kind is not None and verdict.kind not in self._config.kinds:
+            if verdict.kind == "moved" and steady:
+                self._away(time_s)
             verdict = Verdict(0.0, None, verdict.difference)
+        elif verdict.kind is None and verdict.difference.visible >= VISIBLE:
+            self._away_since = None
         # a camera that turns may be on its way to a view that it knows
         change = self._alarm.hear(time_s, verdict, counts=steady or verdict.kind != "moved")
         if change == "start":
@@ -107,6 +112,14 @@ class Tamper:
             self._views.begin()
             self._accept_at = float("inf")
         return None if change is None else self._alert(change, seen, verdict)
+
+    def _away(self, time_s: float) -> None:
+        """Take in a look at another view that nobody is told of: the camera gets used to it all the same."""
+        if self._away_since is None:
+            self._away_since = time_s
+        elif time_s - self._away_since >= ACCEPT:
+            self._views.begin()
+            self._away_since = None
 
     def _alert(self, change: Change, seen: Look, verdict: Verdict) -> Alert:
         alarm, difference = self._alarm, verdict.difference

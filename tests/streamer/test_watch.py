@@ -242,6 +242,45 @@ def test_kinds_that_are_not_asked_for_are_not_raised() -> None:
     assert watch([*shots(6), *shots(8, shifted(VIEW, 0.25), 6)], tamper) == []
 
 
+NOT_MOVED = tuple(kind for kind in TAMPER_KINDS if kind != "moved")
+
+
+def test_a_view_that_it_was_moved_to_unasked_is_learned_after_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("streamer.watch.tamper.ACCEPT", 5.0)
+    tamper, other = Tamper(TamperConfig(kinds=NOT_MOVED)), view(3)
+    old = tamper.reference
+    assert watch([*shots(6), *shots(4.8, other, 6)], tamper) == []
+    assert tamper.reference is old
+    assert watch(shots(8, other, 11), tamper, start=10.8) == []
+    assert tamper.reference is not old
+    said = watch(shots(6, blurred(other), 19), tamper, start=18.8)
+    assert [each.alert.kind for each in said] == ["defocused"]
+
+
+def test_a_view_that_it_only_looked_away_to_is_not_learned(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamer.watch.tamper.ACCEPT", 5.0)
+    tamper, other = Tamper(TamperConfig(kinds=NOT_MOVED)), view(3)
+    old = tamper.reference
+    parts = [*shots(6), *shots(4, other, 6), *shots(1, VIEW, 10), *shots(4, other, 11)]
+    assert watch(parts, tamper) == []
+    assert tamper.reference is old
+
+
+def test_a_truck_that_fills_the_view_says_nothing_of_where_the_camera_looks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("streamer.watch.tamper.ACCEPT", 5.0)
+    tamper, other = Tamper(TamperConfig(kinds=NOT_MOVED)), view(3)
+    old = tamper.reference
+    truck = detections((-5, -5, WIDTH + 5, HEIGHT + 5))
+    watch([*shots(6), *shots(3, other, 6)], tamper)
+    watch(shots(1, view(7), 9), tamper, start=9.0, found=truck)
+    assert watch(shots(3, other, 10), tamper, start=10.0) == []
+    assert tamper.reference is not old
+
+
 def test_frames_are_looked_at_by_the_sources_time(monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[float] = []
 
@@ -302,7 +341,7 @@ SAME = Difference(0.0, 0.0, 1.0, 0.0, 1.0, 1.0, 1.0, 1.0, everywhere())
 
 def test_an_alarm_takes_three_seconds_of_five_and_a_certain_one_less() -> None:
     def first(score: float, every: int = 1) -> float | None:
-        alarm = Alarm(3.0, 5.0)
+        alarm = Alarm(3.0, 5.0, 0.2)
         for step in range(60):
             wrong = step % every == 0
             verdict = Verdict(score if wrong else 0.0, "covered" if wrong else None, SAME)
@@ -317,10 +356,44 @@ def test_an_alarm_takes_three_seconds_of_five_and_a_certain_one_less() -> None:
 
 
 def test_an_alarm_goes_by_how_it_began_and_ignores_what_does_not_count() -> None:
-    alarm = Alarm(3.0, 5.0)
+    alarm = Alarm(3.0, 5.0, 0.2)
     for step in range(20):
         assert alarm.hear(step / RATE, Verdict(1.0, "moved", SAME), counts=False) is None
     assert alarm.hear(4.0, Verdict(1.0, "covered", SAME), counts=True) is None
     changes = [alarm.hear(4.2 + step / RATE, Verdict(1.0, "covered", SAME), counts=True) for step in range(5)]
     assert changes.count("start") == 1
     assert alarm.kind == "moved"
+
+
+@pytest.mark.parametrize(
+    ("every", "apart", "seconds", "window"),
+    [
+        (2.0, 2.0, 4.0, 5.0),
+        (2.0, 2.0, 5.0, 5.0),
+        (1.3, 1.32, 5.25, 5.25),  # no look before the next frame
+        (0.2, 4.0, 10.0, 10.0),  # a camera of four frames a minute
+        (0.2, 0.2, 5.0, 5.0),
+    ],
+)
+def test_an_alarm_ends_however_far_apart_the_looks_are(
+    every: float, apart: float, seconds: float, window: float
+) -> None:
+    alarm = Alarm(seconds, window, every)
+    changes: list[str] = []
+    for step in range(150):
+        wrong = 50 <= step < 100
+        verdict = Verdict(float(wrong), "covered" if wrong else None, SAME)
+        change = alarm.hear(step * apart, verdict, counts=True)
+        changes += [] if change is None else [change]
+    assert changes == ["start", "end"]
+    assert (alarm.since, alarm.until) == pytest.approx((50 * apart, 100 * apart))
+
+
+def test_a_look_every_two_seconds_stands_for_two() -> None:
+    alarm = Alarm(6.0, 8.0, 2.0)
+    ends = []
+    for step in range(20):
+        wrong = step < 10
+        if alarm.hear(2.0 * step, Verdict(0.5 * wrong, "covered" if wrong else None, SAME), counts=True):
+            ends.append(2.0 * step)
+    assert ends == [6.0, 24.0]  # the first look stands for nothing

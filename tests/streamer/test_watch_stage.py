@@ -66,6 +66,17 @@ def test_a_picture_is_a_small_copy_of_the_hidden_one() -> None:
     assert (start.picture == [0, 200, 0]).all()
 
 
+def test_an_event_without_a_picture_names_none_when_it_ends_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(_: torch.Tensor) -> Image:
+        raise MemoryError("no room")
+
+    monkeypatch.setattr("streamer.watch.stage._thumbnail", failing)
+    found = events([story()], {"gate": ON})
+    assert [(event.state, event.thumbnail, event.picture) for event in found] == [
+        ("start", None, None), ("end", None, None),
+    ]  # fmt: skip
+
+
 def test_frames_and_what_stands_between_them_pass_in_their_order() -> None:
     given: Batch[Hidden | Dropped] = [
         *story()[:3], Dropped("gate", "hider"), Discontinuity("gate"), *story()[3:5], End("gate"),

@@ -82,3 +82,37 @@ def test_a_source_is_never_overwritten_by_its_own_output(tmp_path: Path) -> None
     with pytest.raises(ConfigError, match=r"is a source of this run: use another output\.directory"):
         check_outputs(tmp_path, overwrite=True, sources=[tmp_path / "nothing" / ".." / "blurred.mp4"])
     assert (tmp_path / "blurred.mp4").read_text() == "footage"
+
+
+PICTURE = f"{'0123456789abcdef' * 2}.jpg"
+
+
+def test_an_earlier_event_picture_is_refused_and_goes_when_asked(tmp_path: Path) -> None:
+    (tmp_path / "events").mkdir()
+    (tmp_path / "events" / PICTURE).write_text("old")
+    with pytest.raises(ConfigError, match=rf"events/{PICTURE} exists already: use --overwrite"):
+        check_outputs(tmp_path, overwrite=False)
+    assert (tmp_path / "events" / PICTURE).read_text() == "old"
+    check_outputs(tmp_path, overwrite=True)
+    clear_outputs(tmp_path)
+    assert list((tmp_path / "events").iterdir()) == []
+    check_outputs(tmp_path, overwrite=False)  # an empty folder is no output
+
+
+def test_pictures_that_are_no_events_stay(tmp_path: Path) -> None:
+    (tmp_path / "events").mkdir()
+    others = {"0001.jpg", f"a{PICTURE}", PICTURE.upper(), PICTURE.replace(".jpg", ".png")}
+    for name in others:
+        (tmp_path / "events" / name).write_text("mine")
+    check_outputs(tmp_path, overwrite=False)
+    clear_outputs(tmp_path)
+    assert {path.name for path in (tmp_path / "events").iterdir()} == others
+
+
+@pytest.mark.parametrize("source", ["events", f"events/{PICTURE}"])
+def test_the_folder_of_event_pictures_is_no_source(tmp_path: Path, source: str) -> None:
+    (tmp_path / "events").mkdir()
+    (tmp_path / "events" / PICTURE).write_text("footage")
+    with pytest.raises(ConfigError, match=rf"{source} is a source of this run: use another output"):
+        check_outputs(tmp_path, overwrite=True, sources=[tmp_path / source])
+    assert (tmp_path / "events" / PICTURE).read_text() == "footage"
