@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Iterator, Sized
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import lightning
 import torch
@@ -297,12 +297,11 @@ def fit(
     shuffled = DataLoader(train, config.fit.batch, sampler=Shuffled(train, config.seed))
     ordered = DataLoader(validation, config.fit.batch)
     history = History(epochs)
-    monitor, mode = _judged_by(config)
     best = Checkpoint(
         checkpoints,
         "best",
-        monitor=monitor,
-        mode=mode,
+        monitor="psnr_hidden_db" if config.task in HIDING and config.pairs.of != "frames" else "psnr_db",
+        mode="max",
         save_on_train_epoch_end=True,
         enable_version_counter=False,
     )
@@ -311,8 +310,8 @@ def fit(
     latest = Checkpoint(checkpoints, "last", save_on_train_epoch_end=True, enable_version_counter=False)
     callbacks: list[Callback] = [history, best, latest]
     if config.fit.patience is not None:
-        patience = config.fit.patience
-        callbacks.append(Patience(monitor, patience=patience, mode=mode, check_on_train_epoch_end=True))
+        monitor, patience = str(best.monitor), config.fit.patience
+        callbacks.append(Patience(monitor, patience=patience, mode="max", check_on_train_epoch_end=True))
     if config.fit.ema is not None:
         callbacks.append(EMAWeightAveraging(decay=config.fit.ema))
     if progress:
@@ -353,9 +352,8 @@ def fit(
     kept = torch.load(best.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
     own = "network."
     network.load_state_dict({name[len(own) :]: value for name, value in kept.items() if name.startswith(own)})
-    monitored = [row[monitor] for row in history.rows]
-    chosen = (min if mode == "min" else max)(monitored)
-    return Fitted(network.eval(), history.rows, identity, monitored.index(chosen) + 1)
+    monitored = [row[str(best.monitor)] for row in history.rows]
+    return Fitted(network.eval(), history.rows, identity, monitored.index(max(monitored)) + 1)
 
 
 def _compiles(device: torch.device) -> bool:
@@ -367,16 +365,6 @@ def _compiles(device: torch.device) -> bool:
         logger.debug("fit.compile: %s", error)
         return False
     return True
-
-
-def _judged_by(config: TrainConfig) -> tuple[str, Literal["min", "max"]]:
-    """Return the column of ``metrics.csv`` that the best epoch is chosen by, and what is best."""
-    if config.task == "colourise":
-        # the mean of decibels favours no colour: a wrong guess costs more of them than a right one gains
-        return "validation_loss", "min"
-    if config.task in HIDING and config.pairs.of != "frames":
-        return "psnr_hidden_db", "max"
-    return "psnr_db", "max"
 
 
 def _identity(fitting: Fitting, validation: DataLoader[Any]) -> dict[str, float]:

@@ -1,6 +1,5 @@
 """Pairs made as they are asked for: from decoded pictures on disk, the same for the same index."""
 
-import csv
 import json
 from pathlib import Path
 
@@ -10,7 +9,6 @@ import pytest
 import torch
 from rich.console import Console
 
-from streamer import modelfile
 from streamer.errors import ConfigError, SourceError
 from tests.trainer.scenes import command, configuration, frames
 from trainer import colour, noise, store
@@ -207,18 +205,3 @@ def test_whole_pictures_are_resized_to_a_square(decoded: Store) -> None:
     assert seen == {0, 1}
     large = Crops(decoded, nothing, 120, of="frames", fixed=True)
     assert large[0][1].shape == (3, 120, 120)
-
-
-def test_a_colourisers_epoch_is_chosen_by_its_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    frames(tmp_path / "pictures")
-    for path in sorted(tmp_path.glob("*/*.png")):
-        cv2.imwrite(str(path), read_image(path).numpy() // np.array([1, 2, 3], np.uint8))
-    path = configuration(
-        tmp_path, task="colourise", pairs={"of": "crops", "size": 32}, fit={"epochs": 3, "rate": 0.3}
-    )
-    outcome = command("fit", path, "--runs", tmp_path / "runs", "--quiet")
-    assert outcome.code == 0, outcome.err
-    with (tmp_path / "runs" / "small" / "metrics.csv").open() as file:
-        losses = [float(row["validation_loss"]) for row in csv.DictReader(file)][1:]
-    header = modelfile.load(tmp_path / "runs" / "small" / "model.safetensors")[1]
-    assert header.training["best_epoch"] == losses.index(min(losses)) + 1
