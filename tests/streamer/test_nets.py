@@ -1,6 +1,5 @@
 """The networks' shapes, by hand."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -59,15 +58,6 @@ def test_the_reference_is_three_convolutions_down_and_three_up() -> None:
     assert {name.rpartition(".")[0] for name in network.state_dict()} == {
         f"{half}.{index}" for half in ("encoder", "decoder") for index in (0, 2, 4)
     }
-
-
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    """Networks this small lose more to handing work around than they gain by it."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize(

@@ -1,23 +1,14 @@
 """The colouriser: brightness stays, hints are followed, and it may learn by heart."""
 
-from collections.abc import Iterator
-
 import pytest
 import torch
 
 from streamer import nets
 from streamer.nets.network import grey
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 RANDOM = torch.Generator().manual_seed(0)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """More wait for each other where another program keeps a core busy."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def muted(*shape: int) -> torch.Tensor:
