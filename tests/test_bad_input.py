@@ -323,7 +323,7 @@ def saved_model(path: Path, task: str = "deblur") -> Path:
         (lambda path: path.write_bytes(saved_model(path).read_bytes()[:-1000]), "truncated or damaged"),
         (lambda path: path.write_bytes(saved_model(path).read_bytes()[:40]), "truncated or damaged"),
         (lambda path: safetensors.torch.save_file({"a": torch.zeros(1)}, path), "without our header"),
-        (lambda path: saved_model(path, "denoise"), "a model for 'denoise', expected one for 'deblur'"),
+        (lambda path: saved_model(path, "detect"), "a model for 'detect', expected one for 'deblur' or"),
         (lambda path: path.mkdir(), "cannot be read"),
     ],
 )
