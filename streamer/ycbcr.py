@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import torch
 
+LUMA = (0.299, 0.587, 0.114)
+"""The shares of red, green and blue in brightness."""
+
 ROWS = (
-    (0.299, 0.587, 0.114),
+    LUMA,
     (-0.299 / 1.772, -0.587 / 1.772, 0.886 / 1.772),
     (0.701 / 1.402, -0.587 / 1.402, -0.114 / 1.402),
 )

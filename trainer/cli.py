@@ -208,10 +208,7 @@ def evaluate_tamper(
         found = tamper.evaluate(footage, clip or (), console, seed=seed)
         if output is not None:
             report.write_json(output / "tamper.json", found.facts())
-        if as_json:
-            print(json.dumps(found.facts(), indent=2))  # noqa: T201
-        elif not quiet:
-            found.show(Console())
+        _show(found.facts, found.show, quiet=quiet, as_json=as_json)
 
 
 @app.command()

@@ -5,15 +5,13 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, interpolate
 
+from streamer.cells import grow, shrink
 from streamer.nets.network import grey
+from streamer.ycbcr import ycbcr
 
 MOST_HOLES = 6
 """Rectangles of a picture, at most, in which its plate says nothing: what moves."""
-
-COARSE = 4
-"""Pixels to a pixel of a plate."""
 
 LARGEST_SPOT = 9
 """Most pixels a side of a spot."""
@@ -36,7 +34,7 @@ def with_plate(clean: Tensor, random: np.random.Generator) -> Tensor:
     """Return a picture without its colour, half of the time with a plate's hints.
 
     Args:
-        clean: as in ``without``, 0 to 1; ``H`` and ``W`` are multiples of ``COARSE``.
+        clean: as in ``without``, 0 to 1.
         random: what is drawn from.
 
     Returns:
@@ -51,9 +49,7 @@ def with_plate(clean: Tensor, random: np.random.Generator) -> Tensor:
             h, w = (int(random.uniform(0.05, 0.5) * side) for side in (height, width))
             top, left = random.integers(height - h + 1), random.integers(width - w + 1)
             sure[:, top : top + h, left : left + w] = 0
-    coarse = interpolate(
-        avg_pool2d(chroma(clean[:3])[None], COARSE), (height, width), mode="bilinear", align_corners=False
-    )[0]
+    coarse = grow(shrink(chroma(clean[:3]).permute(1, 2, 0)).permute(2, 0, 1), height, width)
     return torch.cat([bare, coarse * sure, sure])
 
 
@@ -84,5 +80,4 @@ def with_spots(clean: Tensor, random: np.random.Generator, *, most: int) -> Tens
 
 def chroma(picture: Tensor) -> Tensor:
     """Return cb and cr of BT.601 at full range: float32 ``[3, H, W]`` to ``[2, H, W]``, -0.5 to 0.5."""
-    luma = grey(picture[None])[0, 0]
-    return torch.stack([(picture[2] - luma) / 1.772, (picture[0] - luma) / 1.402])
+    return ycbcr(picture.permute(1, 2, 0))[..., 1:].permute(2, 0, 1)

@@ -53,13 +53,10 @@ def pairing(first: dict[str, list[Picture]]) -> Pairing:
         original = both[..., :3].contiguous()
         if picture.clip not in plates:
             plates[picture.clip] = _learn(first[picture.clip])
-        known = plates[picture.clip]
         bare = colour.without(both.permute(2, 0, 1).float() / 255, np.random.default_rng(0))
         # as streamer sees it, in 8 bits
         grey = (bare * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous()
-        if known is not None and known.colours.shape[:2] != plate.reduce(grey).shape[:2]:
-            known = None
-        return original, torch.cat([bare, plate.hints(grey, known)])
+        return original, torch.cat([bare, plate.hints(grey, plates[picture.clip])])
 
     return pair
 

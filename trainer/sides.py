@@ -18,7 +18,7 @@ from trainer.degrade import BoxesByName
 from trainer.hidden import HiddenCrops
 from trainer.images import size_of
 from trainer.pairs import Items, Pairs, find_boxes, make_side, require_objects
-from trainer.store import store
+from trainer.store import LONGEST, store
 from trainer.subsets import Subsets
 from trainer.tasks import degradation
 
@@ -69,19 +69,16 @@ def _items(
     console: Console,
     split: Split,
 ) -> Items:
-    form, fixed = config.pairs, side == "validation"
+    form, fixed, hides = config.pairs, side == "validation", config.task in HIDING
     each = 1 if fixed else form.variants
-    if config.task in HIDING and form.of != "crops":
+    if hides and form.of != "crops":
         return Pairs(make_side(side, pictures, boxes, config, console))
-    hides = config.task in HIDING
     if hides:
         require_objects(side, pictures, boxes, config)
         pictures = [picture for picture in pictures if len(boxes.get(picture.name, ()))]
-    doing, caches = f"decoding ({side})", Path(config.data.cache)
     # boxes are in pixels of the frame as it is, and so is what streamer restores
-    decoded = (
-        store(pictures, caches, doing, console, None) if hides else store(pictures, caches, doing, console)
-    )
+    longest = None if hides else LONGEST
+    decoded = store(pictures, Path(config.data.cache), f"decoding ({side})", console, longest)
     split.counts["unreadable"] += len(decoded.unreadable)
     items: Crops | HiddenCrops
     if hides:

@@ -14,7 +14,7 @@ import torch
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 from torch import Tensor, nn
 
-from streamer.nets.network import Network
+from streamer.nets.network import Network, correction, fold
 from streamer.section import Section, as_tuple
 
 Blocks = Annotated[int, Field(ge=0, le=64)]
@@ -125,11 +125,8 @@ class NAFNet(Network):
         options = options or Options()
         levels = len(options.encoder)
         widths = [options.width * 2**level for level in range(levels + 1)]
-        folded = 3 * options.shuffle**2
         self.stride = options.shuffle * 2**levels
-        self.head = nn.Sequential(
-            nn.PixelUnshuffle(options.shuffle), nn.Conv2d(folded, widths[0], 3, padding=1)
-        )
+        self.head = fold(3, widths[0], options.shuffle)
         fine, coarse = widths[:-1], widths[1:]
         self.down = nn.ModuleList(_blocks(*level) for level in zip(fine, options.encoder, strict=True))
         self.shrink = nn.ModuleList(nn.Conv2d(width, 2 * width, 2, stride=2) for width in fine)
@@ -141,10 +138,7 @@ class NAFNet(Network):
         self.up = nn.ModuleList(
             _blocks(*level) for level in zip(reversed(fine), options.decoder, strict=True)
         )
-        last = nn.Conv2d(widths[0], folded, 3, padding=1)
-        nn.init.zeros_(last.weight)
-        nn.init.zeros_(last.bias)  # type: ignore[arg-type]  # there is one
-        self.tail = nn.Sequential(last, nn.PixelShuffle(options.shuffle))
+        self.tail = correction(widths[0], 3, options.shuffle)
 
     def forward(self, images: Tensor) -> Tensor:
         """Map float32 ``[B, 3, H, W]`` in 0 to 1 onto the same; both sides are multiples of ``stride``."""
@@ -157,5 +151,5 @@ class NAFNet(Network):
         features = self.middle(features)
         for grow, blocks in zip(self.grow, self.up, strict=True):
             features = blocks(grow(features) + skips.pop())
-        correction: Tensor = self.tail(features)
-        return (images + correction).clamp(0.0, 1.0)
+        restored: Tensor = (images + self.tail(features)).clamp(0.0, 1.0)
+        return restored

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-LUMA = (0.299, 0.587, 0.114)
-"""The shares of red, green and blue in brightness (BT.601)."""
+from streamer.ycbcr import LUMA
 
 
 class Network(nn.Module):
@@ -19,6 +18,19 @@ class Network(nn.Module):
     """Channels that it takes: RGB, or RGB and three of a colour hint (cb, cr, confidence)."""
     grey: bool = False
     """Whether it works on the brightness alone, and gives three equal channels."""
+
+
+def fold(channels: int, width: int, factor: int) -> nn.Sequential:
+    """Return what folds squares of ``factor`` pixels a side into channels and mixes them to ``width``."""
+    return nn.Sequential(nn.PixelUnshuffle(factor), nn.Conv2d(channels * factor**2, width, 3, padding=1))
+
+
+def correction(width: int, channels: int, factor: int) -> nn.Sequential:
+    """Return what undoes ``fold``; with fresh weights it gives zeros: training starts from the input."""
+    last = nn.Conv2d(width, channels * factor**2, 3, padding=1)
+    for parameter in last.parameters():
+        nn.init.zeros_(parameter)
+    return nn.Sequential(last, nn.PixelShuffle(factor))
 
 
 def grey(images: Tensor) -> Tensor:

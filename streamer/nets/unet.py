@@ -11,7 +11,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from streamer.nets.network import Network, grey
+from streamer.nets.network import Network, correction, fold, grey
 from streamer.section import Section
 
 
@@ -59,12 +59,10 @@ class UNet(Network):
         super().__init__()
         options = options or Options()
         widths = [options.width * 2**level for level in range(options.levels)]
-        folded = (1 if options.grey else 3) * options.shuffle**2
+        channels = 1 if options.grey else 3
         self.grey = options.grey
         self.stride = options.shuffle * 2 ** (options.levels - 1)
-        self.head = nn.Sequential(
-            nn.PixelUnshuffle(options.shuffle), nn.Conv2d(folded, widths[0], 3, padding=1)
-        )
+        self.head = fold(channels, widths[0], options.shuffle)
         self.down = nn.ModuleList(
             _blocks(width, 0 if options.lean and level == 0 else options.blocks)
             for level, width in enumerate(widths[:-1])
@@ -75,11 +73,7 @@ class UNet(Network):
             nn.Sequential(nn.Conv2d(2 * width, 4 * width, 1), nn.PixelShuffle(2)) for width in widths[:-1]
         )
         self.up = nn.ModuleList(_blocks(width, options.blocks) for width in widths[:-1])
-        last = nn.Conv2d(widths[0], folded, 3, padding=1)
-        nn.init.zeros_(last.weight)
-        if last.bias is not None:
-            nn.init.zeros_(last.bias)
-        self.tail = nn.Sequential(last, nn.PixelShuffle(options.shuffle))
+        self.tail = correction(widths[0], channels, options.shuffle)
 
     def forward(self, images: Tensor) -> Tensor:
         """Map float32 ``[B, 3, H, W]`` in 0 to 1 onto the same; both sides are multiples of ``stride``."""
@@ -93,5 +87,5 @@ class UNet(Network):
         features = self.middle(features)
         for grow, blocks, skip in zip(reversed(self.grow), reversed(self.up), reversed(skips), strict=True):
             features = blocks(grow(features) + skip)
-        correction: Tensor = self.tail(features)
-        return (shown + correction).clamp(0.0, 1.0).expand(-1, 3, -1, -1)
+        restored: Tensor = (shown + self.tail(features)).clamp(0.0, 1.0)
+        return restored.expand(-1, 3, -1, -1)
