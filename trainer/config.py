@@ -120,6 +120,8 @@ class NoiseConfig(Section):
     and white, as it is."""
     h264: int | list[int] | None = None
     """x264's constant rate factor at which it is then made into a key frame."""
+    clipped: float = Field(default=0.0, ge=0.0, le=1.0)
+    """Share of pictures that are cut off at black and white and in 8 bits without compression too."""
 
     @field_validator("sigma", "gain", "jpeg", "h264")
     @classmethod

@@ -15,7 +15,9 @@ from trainer.config import NoiseConfig
 
 
 def add(clean: Tensor, noise: NoiseConfig, random: np.random.Generator) -> Tensor:
-    """Return a noisy picture; without compression, values go beyond 0 to 1 as the noise takes them.
+    """Return a noisy picture.
+
+    Values go beyond 0 to 1 as the noise takes them, where it is neither clipped nor compressed.
 
     Of a level y the sensor makes g·P(y/g) + N(0, sigma²), with P a Poisson variable and g the gain: its mean
     is y, and its variance g·y + sigma² (Foi et al. 2008, "Practical Poissonian-Gaussian noise modeling").
@@ -31,7 +33,8 @@ def add(clean: Tensor, noise: NoiseConfig, random: np.random.Generator) -> Tenso
         counts = random.poisson(clean.numpy() / gain).astype(np.float32)
         noisy = torch.from_numpy(counts * np.float32(gain))
     noisy = noisy + sigma * torch.from_numpy(random.standard_normal(tuple(clean.shape), np.float32))
-    if noise.jpeg is None and noise.h264 is None:
+    clipped = noise.clipped > 0.0 and random.random() < noise.clipped
+    if noise.jpeg is None and noise.h264 is None and not clipped:
         return noisy
     pixels = (noisy * 255).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).numpy()
     if noise.jpeg is not None:

@@ -52,6 +52,17 @@ def test_nothing_more_is_drawn_where_there_is_no_gain() -> None:
     torch.testing.assert_close(add(clean, sigma=20.0), expected)
 
 
+def test_a_share_of_the_pictures_is_cut_off_and_in_8_bits() -> None:
+    clean = ramp()
+    free = [add(clean, seed, sigma=51.0) for seed in range(40)]
+    made = [add(clean, seed, sigma=51.0, clipped=0.25) for seed in range(40)]
+    cut = [(255 * some).round().clamp(0, 255) / 255 for some in free]
+    as_cut = [torch.allclose(one, other, atol=1e-6) for one, other in zip(made, cut, strict=True)]
+    as_free = [torch.equal(one, other) for one, other in zip(made, free, strict=True)]
+    assert 4 <= sum(as_cut) <= 16
+    assert sum(as_cut) + sum(as_free) == 40
+
+
 @pytest.mark.parametrize(("key", "mild", "strong"), [("jpeg", 95, 10), ("h264", 10, 45)])
 def test_compression_loses_more_the_stronger_it_is(key: str, mild: int, strong: int) -> None:
     clean = (ramp() + 0.2 * torch.rand(1, 96, 96, generator=torch.Generator().manual_seed(0))).clamp(0, 1)
