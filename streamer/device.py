@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -36,6 +37,19 @@ def resolve(device: str) -> torch.device:
     if problem := _problem(index):
         raise DeviceError(f"device: {device} cannot be used: {problem}; `device: auto` takes what is there")
     return torch.device("cuda", index)
+
+
+def precision(device: torch.device) -> torch.dtype:
+    """Return what convolutions are computed in: 16 bits where the device has them in hardware.
+
+    On a CPU with bfloat16 that nearly halves the time of the bundled networks.
+    """
+    if device.type == "cuda":
+        return torch.float16
+    tell = getattr(torch.cpu, "get_capabilities", None)  # older versions of torch cannot
+    capabilities: Mapping[str, object] = tell() if tell else {}
+    in_hardware = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
+    return torch.bfloat16 if in_hardware else torch.float32
 
 
 def _best() -> torch.device:

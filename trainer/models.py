@@ -17,9 +17,9 @@ from torch.utils.flop_counter import FlopCounterMode
 import trainer.config
 import trainer.detector.config
 from streamer import modelfile, nets
+from streamer.device import precision
 from streamer.errors import ConfigError
 from streamer.nets import Network
-from streamer.restore.engines import precision
 
 SIDE = 960
 """Least side in pixels of the pictures that are counted and timed: a square of a 720p frame's area."""

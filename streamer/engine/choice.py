@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 
 import torch
 
+from streamer.device import precision
 from streamer.errors import ConfigError, ModelError
 
 logger = logging.getLogger(__name__)
@@ -122,3 +123,21 @@ def checked(engine: str, make: Callable[[], E], fault: Callable[[E], str | None]
     if wrong is not None:
         raise UnusableError(f"{made.name} {wrong}")
     return made
+
+
+def shortest(what: str, make: Callable[[torch.dtype], E]) -> E:
+    """Make an engine that computes in 16 bits where the CPU has them and the results allow it, else in 32.
+
+    Args:
+        what: it runs, for messages.
+        make: raises ``UnusableError`` as ``checked`` does.
+
+    Raises:
+        UnusableError: neither can be used.
+    """
+    if (kind := precision(torch.device("cpu"))) != torch.float32:
+        try:
+            return make(kind)
+        except UnusableError as error:
+            logger.info("%s in 16 bits: %s; trying 32", what, error)
+    return make(torch.float32)

@@ -7,7 +7,7 @@ restorer. On a CPU each works in the thread that calls it, as the other cores ha
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import cv2
@@ -15,8 +15,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from streamer.device import precision
 from streamer.engine import choice
-from streamer.engine.choice import UnusableError, checked
+from streamer.engine.choice import checked
 from streamer.engine.runtime import compile_openvino, one_thread, openvino
 from streamer.measure import psnr
 from streamer.nets import Network
@@ -52,20 +53,6 @@ class Engine(Protocol):
             uint8 ``[B, H, W, 3]``.
         """
         ...
-
-
-def precision(device: torch.device) -> torch.dtype:
-    """Return what convolutions are computed in: 16 bits where the device has them in hardware.
-
-    On a CPU with bfloat16 that halves the time of the bundled network, and moves its output by less than
-    rounding does.
-    """
-    if device.type == "cuda":
-        return torch.float16
-    tell = getattr(torch.cpu, "get_capabilities", None)  # older versions of torch cannot
-    capabilities: Mapping[str, object] = tell() if tell else {}
-    in_hardware = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
-    return torch.bfloat16 if in_hardware else torch.float32
 
 
 class TorchEngine:
@@ -194,18 +181,13 @@ def choose(network: Network, engine: str, device: torch.device, name: str, size:
             f"({TOLERANCE_DB:g} and {LIKENESS_DB:g} are allowed)"
         )
 
-    def with_openvino() -> Engine:
-        if (kind := precision(torch.device("cpu"))) != torch.float32:
-            try:
-                return checked("openvino", lambda: OpenVinoEngine(Export(network), kind), fault)
-            except UnusableError as error:
-                choice.logger.info("%s in 16 bits: %s; trying 32", name, error)
-        return checked("openvino", lambda: OpenVinoEngine(Export(network), torch.float32), fault)
+    def with_openvino(kind: torch.dtype) -> Engine:
+        return checked("openvino", lambda: OpenVinoEngine(Export(network), kind), fault)
 
     makers: dict[str, Callable[[], Engine]] = {
         "torch": lambda: TorchEngine(network, device, precision(device)),
         "onnxruntime": lambda: checked("onnxruntime", lambda: OnnxRuntimeEngine(Export(network)), fault),
-        "openvino": with_openvino,
+        "openvino": lambda: choice.shortest(name, with_openvino),
     }
     return choice.choose(f"restoring by {name}", "restore.engine", engine, device, makers, fastest_first())
 

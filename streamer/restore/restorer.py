@@ -11,9 +11,10 @@ import torch.nn.functional as F
 
 from streamer import modelfile
 from streamer.boxes import Boxes, whole
+from streamer.device import precision
 from streamer.errors import ConfigError
 from streamer.nets import Network
-from streamer.restore.engines import Engine, TorchEngine, choose, precision
+from streamer.restore.engines import Engine, TorchEngine, choose
 from streamer.restore.paste import Mask, fade, paste_opencv, paste_torch
 from streamer.restore.squares import squares, surroundings
 from streamer.restorers import Mode, RestoreConfig

@@ -7,6 +7,7 @@ import functools
 import importlib.util
 import json
 import logging
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -69,7 +70,9 @@ def network() -> Fcos:
 def heads(engine: str, of: Fcos) -> engines.Heads:
     if engine == "torch":
         return TorchHeads(of, CPU)
-    return (OpenVinoHeads if engine == "openvino" else OnnxRuntimeHeads)(export(of))
+    if engine == "openvino":
+        return OpenVinoHeads(export(of), torch.float32)
+    return OnnxRuntimeHeads(export(of))
 
 
 def settings(model: Path | str, engine: str) -> DetectConfig:
@@ -125,7 +128,7 @@ def test_the_network_of_the_default_size_goes_through_an_engine(engine: str) -> 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         of = Fcos().eval()
-    assert engines.disagreement(heads(engine, of), of) < TOLERANCE
+    assert engines.disagreement(heads(engine, of), of)[0] < TOLERANCE
 
 
 @pytest.mark.parametrize("engine", INSTALLED)
@@ -163,7 +166,7 @@ def test_auto_takes_openvino_where_it_is_installed(caplog: pytest.LogCaptureFixt
     with caplog.at_level(logging.INFO):
         chosen = choose(network(), "auto", CPU)
     assert isinstance(chosen, OpenVinoHeads)
-    assert caplog.messages == [f"detection runs on {chosen.name}: the fastest that is installed"]
+    assert caplog.messages[-1] == f"detection runs on {chosen.name}: the fastest that is installed"
 
 
 def test_with_no_other_engine_auto_takes_torch(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,7 +224,7 @@ def test_an_engine_within_the_tolerance_is_used(monkeypatch: pytest.MonkeyPatch)
 def test_an_engine_that_cannot_be_started_is_passed_over(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def broken(_: bytes) -> None:
+    def broken(_: bytes, kind: torch.dtype) -> None:
         raise OSError("libtbb.so.12: cannot open\nshared object file")
 
     monkeypatch.setattr(engines, "OpenVinoHeads", broken)
@@ -259,17 +262,33 @@ def test_onnx_runtime_starts_no_thread_of_its_own() -> None:
 
 @needs_openvino
 def test_openvino_works_in_one_thread_pinned_nowhere_and_in_single_precision() -> None:
-    made = OpenVinoHeads(export(network()))
+    made = OpenVinoHeads(export(network()), torch.float32)
     given = made.compiled.get_property
     assert given("INFERENCE_NUM_THREADS") == given("NUM_STREAMS") == 1
     assert given("ENABLE_CPU_PINNING") is False
     assert given("INFERENCE_PRECISION_HINT").to_string() == "f32"
+    assert made.name.endswith(" (CPU, 1 thread, f32)")
+
+
+@needs_openvino
+def test_openvino_computes_in_16_bits_where_the_processor_has_them_and_the_result_is_near(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(choice, "precision", lambda device: torch.bfloat16)
+    bundled, _ = modelfile.load_detector(detect.bundled_path())
+    assert choose(copy.deepcopy(bundled), "openvino", CPU).name.endswith("bf16)")
+    monkeypatch.setattr(engines, "COARSE", 0.0)
+    with caplog.at_level(logging.INFO):
+        assert choose(copy.deepcopy(bundled), "openvino", CPU).name.endswith("f32)")
+    assert re.match(r"detection in 16 bits: openvino .* away from torch .*; trying 32$", caplog.messages[-2])
+    monkeypatch.setattr(choice, "precision", lambda device: torch.float32)
+    assert choose(copy.deepcopy(bundled), "openvino", CPU).name.endswith("f32)")
 
 
 @needs_openvino
 def test_openvino_reports_to_nobody() -> None:
     """Importing it sends a message to its makers where that module can be imported."""
-    OpenVinoHeads(export(network()))
+    OpenVinoHeads(export(network()), torch.float32)
     assert sys.modules["openvino_telemetry"] is None
 
 
@@ -328,7 +347,7 @@ from streamer.detect.export import export
 from streamer.nets.fcos import Fcos, Options
 
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-made = [OpenVinoHeads(export(Fcos(Options(height=32, width=64, channels=8, blocks=1)).eval()))]
+made = [OpenVinoHeads(export(Fcos(Options(height=32, width=64, channels=8, blocks=1)).eval()), torch.float32)]
 thread = threading.Thread(target=made.clear)
 thread.start()
 thread.join()
