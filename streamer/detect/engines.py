@@ -139,7 +139,10 @@ def choose(network: Fcos, engine: str, device: torch.device) -> Heads:
         return f"is {apart:.2g} away from torch on a fixed picture ({allowed:g} is allowed)"
 
     def with_openvino(kind: torch.dtype) -> Heads:
-        return checked("openvino", lambda: OpenVinoHeads(export(network), kind), partial(fault, kind=kind))
+        def make() -> Heads:
+            return OpenVinoHeads(export(network), kind)
+
+        return checked("openvino", make, partial(fault, kind=kind))
 
     makers: dict[str, Callable[[], Heads]] = {
         "torch": lambda: TorchHeads(network, device),
