@@ -7,7 +7,6 @@ each works in the thread that calls it, as the other cores have stages of their 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -139,10 +138,9 @@ def choose(network: Fcos, engine: str, device: torch.device) -> Heads:
         return f"is {apart:.2g} away from torch on a fixed picture ({allowed:g} is allowed)"
 
     def with_openvino(kind: torch.dtype) -> Heads:
-        def make() -> Heads:
-            return OpenVinoHeads(export(network), kind)
-
-        return checked("openvino", make, partial(fault, kind=kind))
+        return checked(
+            "openvino", lambda: OpenVinoHeads(export(network), kind), lambda heads: fault(heads, kind)
+        )
 
     makers: dict[str, Callable[[], Heads]] = {
         "torch": lambda: TorchHeads(network, device),
