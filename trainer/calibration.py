@@ -180,7 +180,8 @@ def auroc(margins: Floats, alert: Bools, weights: Floats) -> Floats:
     ones, zeros = (np.add.reduceat((weights * side)[:, order], starts, axis=1) for side in (alert, ~alert))
     below = np.cumsum(zeros, axis=1) - zeros / 2
     with np.errstate(invalid="ignore"):
-        return np.asarray((ones * below).sum(axis=1) / (ones.sum(axis=1) * zeros.sum(axis=1)))
+        pairs = ones.sum(axis=1) * zeros.sum(axis=1)
+        return np.asarray((ones * below).sum(axis=1) / pairs).clip(max=1.0)  # beyond which rounding may be
 
 
 def mean_of_sides(right: Bools, sides: NDArray[np.intp], weights: Floats) -> Floats:
@@ -206,3 +207,9 @@ def bounds(drawn: Floats) -> tuple[float, float] | None:
         return None
     low, high = np.quantile(drawn, [0.025, 0.975])
     return float(low), float(high)
+
+
+def threshold(margin: float, temperature: float) -> float:
+    """Return the probability of a margin to cut at, inside of 0 and 1."""
+    (found,) = probability(np.array([margin]), temperature)
+    return float(np.clip(found, 1e-6, 1 - 1e-6))

@@ -317,8 +317,12 @@ def _copy(source: Path, target: Path) -> None:
         raise
 
 
-def download(handle: str) -> Path:
+def download(handle: str, otherwise: str = "give `data: {folder: PATH}`") -> Path:
     """Return the folder of a Kaggle dataset, downloaded where it is not there yet.
+
+    Args:
+        handle: owner/name, or with /versions/N.
+        otherwise: what else a user can do who has no network.
 
     Raises:
         ConfigError: it cannot be had.
@@ -334,7 +338,7 @@ def download(handle: str) -> Path:
         # kagglehub raises whatever its HTTP library does; the type is what tells offline from forbidden
         raise ConfigError(
             f"data.kaggle: {handle!r} cannot be downloaded ({type(error).__name__}); connect to the network, "
-            "set KAGGLEHUB_CACHE to a folder that holds this version, or give `data: {folder: PATH}`"
+            f"set KAGGLEHUB_CACHE to a folder that holds this version, or {otherwise}"
         ) from error
 
 
