@@ -61,14 +61,15 @@ class Result:
             console.width = 120
         made = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
         made.add_column("class")
-        for heading in ("clips", "normal", "AUROC", "balanced accuracy", "temperature", "threshold"):
+        measures = ("AUROC", "balanced accuracy", "offset", "temperature", "threshold")
+        for heading in ("clips", "normal", *measures):
             made.add_column(heading, justify="right")
-        made.add_row("chance", "", "", f"{CHANCE:.3f}", f"{CHANCE:.3f}", "", "")
+        made.add_row("chance", "", "", f"{CHANCE:.3f}", f"{CHANCE:.3f}")
         for name, found in self.calibrated.items():
             judged = self.judged[name]
             made.add_row(
                 name, str(judged.clips), str(judged.normal), judged.auroc.text(), judged.accuracy.text(),
-                f"{found.temperature:.4f}", f"{found.threshold:.3f}",
+                f"{found.offset:.4f}", f"{found.temperature:.4f}", f"{found.threshold:.3f}",
             )  # fmt: skip
         console.print(made)
         console.print(SPREAD, highlight=False)
@@ -85,7 +86,7 @@ def calibrate(
     scorer: Mapping[str, str],
     footage: Mapping[str, Any],
 ) -> Result:
-    """Find each class's temperature and threshold on all of its clips, and measure them on scenes left out.
+    """Calibrate each class on all of its clips, and measure that on scenes that were left out.
 
     Args:
         windows: by class.
@@ -100,11 +101,12 @@ def calibrate(
     judged = {name: judge(name, normal, found, parts) for name, found in windows.items()}
     calibrated = {}
     for name, found in windows.items():
-        margin, temperature = calibration.cut(found), calibration.temperature(found)
+        margin, (temperature, offset) = calibration.cut(found), calibration.fit(found)
         if not np.isfinite(margin):
             raise ConfigError(
                 f"{name}: no threshold is better than guessing on these clips; "
                 "describe it in other words, or take another model"
             )
-        calibrated[name] = Calibrated(temperature, calibration.threshold(margin, temperature))
+        threshold = calibration.threshold(margin, temperature, offset)
+        calibrated[name] = Calibrated(temperature, threshold, offset)
     return Result(calibrated, judged, scorer, footage)

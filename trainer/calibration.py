@@ -1,16 +1,17 @@
 """How sure an alert is of what it sees, and from where on it is raised: found on labelled windows.
 
-A margin becomes a probability by ``sigmoid(margin / temperature)``, the two-way softmax of ``streamer``. The
-temperature has no bias beside it: where the margins of both sides lie off zero, which they do for most
-descriptions, the threshold takes that up, so that alerts are right while the probability says which of two
-windows is more likely, not how likely.
+A margin becomes a probability by ``sigmoid((margin - offset) / temperature)``, the two-way softmax of
+``streamer``. Margins of most descriptions lie off zero on both sides. Without the offset the best temperature
+makes all of them say nearly the same, so that no normal window is far enough below the threshold for what is
+raised to be over again. The probability takes it that both sides are as frequent; of what hardly ever happens
+it is far less.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,34 +65,48 @@ class Windows:
         return Windows(self.margins[chosen], self.alert[chosen], self.parts[chosen], scenes)
 
 
-def probability(margins: Floats, temperature: float) -> Floats:
+def probability(margins: Floats, temperature: float, offset: float = 0.0) -> Floats:
     """Return the two-way softmax of margins, ``[N]``."""
-    return np.asarray(0.5 * (1.0 + np.tanh(margins / (2.0 * temperature))))
+    return np.asarray(0.5 * (1.0 + np.tanh((margins - offset) / (2.0 * temperature))))
 
 
-def temperature(windows: Windows) -> float:
-    """Return the temperature of the least log loss, between ``LEAST`` and ``MOST``.
+def fit(windows: Windows) -> tuple[float, float]:
+    """Return the temperature, between ``LEAST`` and ``MOST``, and the offset of the least log loss.
 
-    The loss is convex in its reciprocal, so that its one minimum is found by halving. What it is to say of
-    each side is not quite 0 or 1 but Platt's (1999, "Probabilistic outputs for support vector machines") of
-    so many clips, without which sides that do not overlap would ask for a temperature of nothing.
+    What they are to say of each side is not quite 0 or 1 but what Platt (1999, "Probabilistic outputs for
+    support vector machines") asks of so many clips, without which sides that do not overlap would ask for a
+    temperature of nothing. The loss is convex in the temperature's reciprocal, with the best offset for each,
+    so that its one minimum is found by halving.
     """
     ones, zeros = windows.count(alert=True), windows.count(alert=False)
     target = np.where(windows.alert, (ones + 1) / (ones + 2), 1 / (zeros + 2))
     weights, margins = windows.weights, windows.margins
 
-    def slope(inverse: float) -> float:
-        return float((weights * margins * (probability(margins, 1.0 / inverse) - target)).sum())
+    def error(temperature: float, offset: float) -> Floats:
+        return weights * (probability(margins, temperature, offset) - target)
 
-    low, high = 1.0 / MOST, 1.0 / LEAST
-    if slope(low) >= 0:
-        return MOST
-    if slope(high) <= 0:
-        return LEAST
-    while high - low > 1e-9 * low:
+    def best(temperature: float) -> float:
+        spread = 10 * temperature  # beyond which all would be said to be of one side
+        return _zero(
+            lambda offset: -float(error(temperature, offset).sum()),
+            float(margins.min()) - spread,
+            float(margins.max()) + spread,
+        )
+
+    def slope(inverse: float) -> float:
+        # less the least, which changes nothing, so that rounding gives what is constant no slope either
+        return float(((margins - margins.min()) * error(1 / inverse, best(1 / inverse))).sum())
+
+    temperature = 1 / _zero(slope, 1 / MOST, 1 / LEAST)
+    return temperature, best(temperature)
+
+
+def _zero(rising: Callable[[float], float], low: float, high: float) -> float:
+    """Return where a function that rises is zero, or the end that is nearest to it."""
+    for _ in range(60):
         middle = (low + high) / 2
-        low, high = (middle, high) if slope(middle) < 0 else (low, middle)
-    return 2.0 / (low + high)
+        low, high = (middle, high) if rising(middle) < 0 else (low, middle)
+    return (low + high) / 2
 
 
 def cut(windows: Windows) -> float:
@@ -209,7 +224,7 @@ def bounds(drawn: Floats) -> tuple[float, float] | None:
     return float(low), float(high)
 
 
-def threshold(margin: float, temperature: float) -> float:
+def threshold(margin: float, temperature: float, offset: float) -> float:
     """Return the probability of a margin to cut at, inside of 0 and 1."""
-    (found,) = probability(np.array([margin]), temperature)
+    (found,) = probability(np.array([margin]), temperature, offset)
     return float(np.clip(found, 1e-6, 1 - 1e-6))

@@ -44,12 +44,13 @@ class ClassWatcher:
         Args:
             name: of the class.
             config: of the camera.
-            found: temperature and threshold of the class.
+            found: calibration of the class.
             scorer: of the configuration.
             glances: where the embeddings of this camera's frames come from.
         """
         self._name, self._scorer, self._glances = name, scorer, glances
-        self._window, self._temperature, self._threshold = config.window, *found
+        self._window = config.window
+        self._temperature, self._threshold, self._offset = found
         self._release = config.release * found.threshold
         self._hysteresis = Hysteresis(*config.looks)
         self._seen: deque[tuple[float, NDArray[np.float32]]] = deque()
@@ -77,7 +78,7 @@ class ClassWatcher:
         # cosines are linear in the embedding: the mean's are the means
         mean = np.mean([each for _, each in self._seen], axis=0, keepdims=True)
         margin = float(self._scorer.margins(mean)[self._name][0])
-        score = probability(margin, self._temperature)
+        score = probability(margin - self._offset, self._temperature)
         says = Says.YES if score >= self._threshold else Says.NO if score < self._release else Says.UNSURE
         change = self._hysteresis.hear(time_s, says)
         self._score = score if change == "start" else max(self._score, score)
@@ -148,7 +149,7 @@ def _alike(settings: Mapping[str, ZeroShotConfig], *keys: str) -> list[list[str]
 
 
 def _calibrated(config: ZeroShotConfig, scorer: Scorer) -> dict[str, Calibrated]:
-    """Return temperature and threshold of each class that is raised."""
+    """Return the calibration of each class that is raised."""
     own = dict.fromkeys(config.alerts, Calibrated(config.temperature, config.threshold))
     if config.calibration is None:
         return own

@@ -26,7 +26,9 @@ def told(high: float = 0.08) -> Result:
 
 def test_the_threshold_is_the_middle_of_what_tells_both_sides() -> None:
     found = told().calibrated["smoke"]
-    assert 0.06 / found.temperature == pytest.approx(math.log(found.threshold / (1 - found.threshold)))
+    of_the_cut = math.log(found.threshold / (1 - found.threshold))
+    assert (0.06 - found.offset) / found.temperature == pytest.approx(of_the_cut)
+    assert 0.03 < found.offset < 0.07
 
 
 def test_the_file_is_what_a_run_reads(tmp_path: Path) -> None:

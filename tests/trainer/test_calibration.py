@@ -1,7 +1,7 @@
-"""Temperature, threshold and folds on constructed margins, whose answers are known."""
+"""Temperature, offset, threshold and folds on constructed margins, whose answers are known."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import pytest
@@ -10,47 +10,52 @@ from trainer import calibration
 from trainer.calibration import Windows
 
 
-def windows(alert: Sequence[float], normal: Sequence[float], clips: int | None = None) -> Windows:
+def windows(alert: Iterable[float], normal: Iterable[float], clips: int | None = None) -> Windows:
     """Windows by their margins, each a clip and a scene of its own; or dealt over so many scenes."""
-    margins = np.array([*alert, *normal])
-    side = np.arange(len(margins)) < len(alert)
+    sides = [*alert], [*normal]
+    margins = np.array([*sides[0], *sides[1]])
+    side = np.arange(len(margins)) < len(sides[0])
     place = np.arange(len(margins)) % (clips or len(margins))
     scenes = [f"scene {number}" for number in place]
     return Windows(margins, side, place + len(margins) * side, scenes)
 
 
-def drawn(temperature: float, count: int = 20_000) -> Windows:
-    """Windows whose side is drawn with the probability that the temperature says, each a clip of its own."""
+def drawn(temperature: float, offset: float, count: int = 5_000) -> Windows:
+    """Windows whose side is drawn with the probability that is to be found, each a clip of its own."""
     random = np.random.default_rng(1)
-    margins = random.normal(0, 0.05, count)
-    side = random.random(count) < 1 / (1 + np.exp(-margins / temperature))
+    margins = random.normal(offset, 0.05, count)
+    side = random.random(count) < 1 / (1 + np.exp(-(margins - offset) / temperature))
     return windows(margins[side].tolist(), margins[~side].tolist())
 
 
+@pytest.mark.parametrize("offset", [0.0, 0.08, -0.3])
 @pytest.mark.parametrize("known", [0.01, 0.03, 0.1])
-def test_the_temperature_that_sides_were_drawn_with_is_found(known: float) -> None:
-    assert calibration.temperature(drawn(known)) == pytest.approx(known, rel=0.05)
+def test_what_sides_were_drawn_with_is_found(known: float, offset: float) -> None:
+    temperature, found = calibration.fit(drawn(known, offset))
+    assert temperature == pytest.approx(known, rel=0.1)
+    assert found == pytest.approx(offset, abs=0.005)
 
 
-def test_the_temperature_has_the_least_log_loss() -> None:
-    found = windows([0.03, 0.01, -0.01], [-0.02, 0.005, -0.04])
-    target = np.where(found.alert, 4 / 5, 1 / 5)  # (3 + 1) / (3 + 2), 1 / (3 + 2)
+def test_the_fit_has_the_least_log_loss() -> None:
+    found = windows([0.13, 0.11, 0.09], [0.08, 0.105, 0.06, 0.07])
+    weights = np.where(found.alert, 1 / 3, 1 / 4)
+    target = np.where(found.alert, 4 / 5, 1 / 6)  # (3 + 1) / (3 + 2), 1 / (4 + 2)
 
-    def loss(temperature: float) -> float:
-        of = calibration.probability(found.margins, temperature)
-        return float(-(target * np.log(of) + (1 - target) * np.log(1 - of)).mean())
+    def loss(temperature: float, offset: float) -> float:
+        of = calibration.probability(found.margins, temperature, offset)
+        return float(-(weights * (target * np.log(of) + (1 - target) * np.log(1 - of))).sum())
 
-    best = calibration.temperature(found)
-    grid = np.geomspace(5e-3, 1, 2000)
-    losses = [loss(t) for t in grid]
-    assert best == pytest.approx(grid[int(np.argmin(losses))], rel=0.01)
-    assert loss(best) <= min(losses)
+    temperature, offset = calibration.fit(found)
+    grid = [loss(t, o) for t in np.geomspace(0.005, 0.5, 80) for o in np.linspace(0.05, 0.15, 41)]
+    assert loss(temperature, offset) <= min(grid)
+    assert loss(temperature, offset) == pytest.approx(min(grid), rel=3e-3)
 
 
 def test_sides_that_do_not_overlap_still_have_a_temperature() -> None:
-    # two clips a side at ±0.02 ask for Platt's 3/4, so that 0.02 / temperature = log 3
-    found = windows([0.02, 0.02], [-0.02, -0.02])
-    assert calibration.temperature(found) == pytest.approx(0.02 / math.log(3), rel=1e-6)
+    # two clips a side, 0.02 from their middle, ask for Platt's 3/4, so that 0.02 / temperature = log 3
+    temperature, offset = calibration.fit(windows([0.12, 0.12], [0.08, 0.08]))
+    assert temperature == pytest.approx(0.02 / math.log(3), rel=1e-6)
+    assert offset == pytest.approx(0.1)
 
 
 @pytest.mark.parametrize(
@@ -59,17 +64,34 @@ def test_sides_that_do_not_overlap_still_have_a_temperature() -> None:
     ids=["nothing", "the wrong way round", "constant"],
 )
 def test_margins_that_say_nothing_get_the_highest_temperature(found: Windows) -> None:
-    assert calibration.temperature(found) == calibration.MOST
+    assert calibration.fit(found)[0] == pytest.approx(calibration.MOST)
 
 
-def test_margins_of_one_size_get_the_lowest_temperature() -> None:
-    assert calibration.temperature(windows([1e-5] * 9, [-1e-5] * 9)) == calibration.LEAST
+def test_margins_that_hardly_differ_get_the_lowest_temperature() -> None:
+    assert calibration.fit(windows([1e-5] * 9, [-1e-5] * 9))[0] == pytest.approx(calibration.LEAST)
+
+
+def test_what_is_raised_is_over_again_wherever_the_margins_lie() -> None:
+    # a run takes a look for normal below 0.8 of the threshold
+    random = np.random.default_rng(2)
+    for offset in (-0.05, 0.0, 0.05, 0.2):
+        found = windows(random.normal(offset + 0.01, 0.01, 200), random.normal(offset - 0.01, 0.01, 200))
+        temperature, middle = calibration.fit(found)
+        threshold = calibration.threshold(calibration.cut(found), temperature, middle)
+        normal = calibration.probability(found.margins[~found.alert], temperature, middle)
+        assert (normal < 0.8 * threshold).mean() > 0.6, offset
 
 
 def test_probability_is_the_two_way_softmax() -> None:
     margins = np.array([-0.03, 0.0, 0.02])
-    both = np.exp(np.stack([margins, np.zeros(3)]) / 0.01)
-    assert calibration.probability(margins, 0.01) == pytest.approx(both[0] / both.sum(axis=0))
+    both = np.exp(np.stack([margins - 0.01, np.zeros(3)]) / 0.02)
+    assert calibration.probability(margins, 0.02, 0.01) == pytest.approx(both[0] / both.sum(axis=0))
+
+
+def test_the_threshold_is_the_probability_of_the_cut_and_inside_of_0_and_1() -> None:
+    assert calibration.threshold(0.03, 0.01, 0.02) == pytest.approx(1 / (1 + math.exp(-1)))
+    assert calibration.threshold(0.9, 0.001, 0.0) == 1 - 1e-6
+    assert calibration.threshold(-0.9, 0.001, 0.0) == 1e-6
 
 
 def test_the_cut_is_where_both_sides_are_told_best() -> None:

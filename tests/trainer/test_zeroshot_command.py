@@ -97,10 +97,11 @@ def test_calibrate_writes_what_tells_the_clips_apart(work: Path) -> None:
     found = calibration.read(work / "new" / "smoke.json")
     of = scorer(work / "run.yaml")
     calibration.require_same(work / "new" / "smoke.json", found.scorer, of.fingerprint)
-    temperature, threshold = found.classes["smoke"]
+    temperature, threshold, offset = found.classes["smoke"]
     for path in labelled.rglob("*.png"):
         margin = of.margins(of.embed([read_image(path).numpy()]))["smoke"][0]
-        assert (1 / (1 + np.exp(-margin / temperature)) >= threshold) == (path.parent.name == "smoke")
+        raised = 1 / (1 + np.exp((offset - margin) / temperature)) >= threshold
+        assert raised == (path.parent.name == "smoke")
     assert found.facts["found"]["smoke"]["balanced_accuracy"]["mean"] == 1.0
     assert found.facts["footage"]["frames"] == 32
     first = (work / "new" / "smoke.json").read_bytes()
