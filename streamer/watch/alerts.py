@@ -91,14 +91,9 @@ class ClassWatcher:
     def _matches(self, embedding: NDArray[np.float32]) -> dict[str, float]:
         """Return the class's sentences that match best, and the cosine of each."""
         cosines = self._scorer.similarities(embedding)[0].tolist()
-        mine = [
-            (cosine, sentence)
-            for cosine, sentence, owner in zip(
-                cosines, self._scorer.sentences, self._scorer.owners, strict=True
-            )
-            if owner == self._name
-        ]
-        return {sentence: cosine for cosine, sentence in sorted(mine, reverse=True)[:NAMED]}
+        all_of_them = zip(self._scorer.sentences, cosines, self._scorer.owners, strict=True)
+        mine = [(sentence, cosine) for sentence, cosine, owner in all_of_them if owner == self._name]
+        return dict(sorted(mine, key=lambda each: -each[1])[:NAMED])
 
 
 def load(settings: Mapping[str, ZeroShotConfig], device: torch.device) -> Watchers:

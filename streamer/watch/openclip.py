@@ -72,9 +72,12 @@ def load(model: str, weights: str) -> Loaded:
         raise ConfigError(
             f"{KEY}.model: no folder {model!r}, and open_clip has no such name{suggest(model, known)}"
         )
-    with _quiet():
-        path = _locate(open_clip, model, weights)
-        network, tokenize = _built(open_clip, model, weights)
+    with _quiet():  # what is cheap to find out comes first, and a download after it
+        source = _source(open_clip, model, weights)
+        name = f"local-dir:{folder}" if folder.is_dir() else model
+        tokenize = _tokenizer(open_clip, name, model)
+        path = source if isinstance(source, Path) else _downloaded(open_clip, model, weights, source)
+        network = _built(open_clip, name, model, {} if isinstance(source, Path) else source)
         _fill(open_clip, network, path, model)
     how = open_clip.get_model_preprocess_cfg(network)
     size = how["size"]
@@ -82,85 +85,87 @@ def load(model: str, weights: str) -> Loaded:
     return Loaded(network, tokenize, (height, width), tuple(how["mean"]), tuple(how["std"]))
 
 
-def _locate(open_clip: ModuleType, model: str, weights: str) -> Path:
-    """Return the file with the weights, downloaded where they have a tag and are not there yet."""
-    path = Path(weights)
+def _source(open_clip: ModuleType, model: str, weights: str) -> Path | Mapping[str, Any]:
+    """Return the file with the weights, or what open_clip knows about their tag."""
+    path, folder = Path(weights), Path(model)
     if path.is_file():
         return path
-    if (folder := Path(model)).is_dir() and weights != WEIGHTS:
-        raise ModelError(f"{KEY}.weights: {path}: no such file; without it, that in {folder} is taken")
     if folder.is_dir():
+        _require_config(folder / CONFIG)
+        if weights != WEIGHTS:
+            raise ModelError(f"{KEY}.weights: {path}: no such file; without it, that in {folder} is taken")
         for name in IN_FOLDER:
             if (folder / name).is_file():
                 return folder / name
-        raise ModelError(
-            f"{KEY}.model: {folder} holds no {IN_FOLDER[0]}; or name a file: {KEY}.weights: PATH"
-        )
-    source = open_clip.get_pretrained_cfg(model, weights)
-    if not source:
+        raise ModelError(f"{KEY}.model: {folder} holds no {IN_FOLDER[0]}; or name one: {KEY}.weights: PATH")
+    known: Mapping[str, Any] = open_clip.get_pretrained_cfg(model, weights)
+    if not known:
         tags = open_clip.list_pretrained_tags_by_model(model)
         raise ModelError(
             f"{KEY}.weights: no file {weights!r}, and {model} has no such tag{suggest(weights, tags)}; "
             f"known: {', '.join(tags) or 'none'}"
         )
-    return _cached(source) or _downloaded(open_clip, model, weights, source)
+    # a network of the other kind computes something else from the same weights, and raises nothing
+    quick = bool(known.get("quick_gelu", False))
+    if quick != bool(open_clip.get_model_config(model).get("quick_gelu", False)):
+        other = f"{model}-quickgelu" if quick else model.removesuffix("-quickgelu")
+        raise ModelError(f"{KEY}.model: the weights {weights} are for {other}, not for {model}")
+    return known
 
 
-def _cached(source: Mapping[str, Any]) -> Path | None:
-    """Return the file of a tag where an earlier run has downloaded it: no network is needed then."""
-    import huggingface_hub  # comes with open_clip
+def _require_config(path: Path) -> None:
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ModelError(f"{KEY}.model: {path}: cannot be read: {error.strerror}") from None
+    except ValueError:
+        raise ModelError(f"{KEY}.model: {path}: not JSON") from None
+    if not isinstance(said, dict) or not isinstance(said.get("model_cfg"), dict):
+        raise ModelError(f"{KEY}.model: {path}: describes no model (model_cfg is missing)")
 
-    repository, _, file = source.get("hf_hub", "").rpartition("/")
-    if not repository:
-        return None
-    names = (str(Path(file).with_suffix(".safetensors")), file) if file else IN_FOLDER
-    there = (huggingface_hub.try_to_load_from_cache(repository, name) for name in names)
-    return next((Path(path) for path in there if isinstance(path, str)), None)
+
+def _tokenizer(open_clip: ModuleType, name: str, model: str) -> Callable[[list[str]], torch.Tensor]:
+    """Return what makes numbers of sentences; that of most CLIPs is part of the package."""
+    try:
+        tokenize: Callable[[list[str]], torch.Tensor] = open_clip.get_tokenizer(name)
+    except Exception as error:  # of a dozen types, which change with the versions of three packages
+        raise ModelError(
+            f"{KEY}.model: {model}: its tokenizer cannot be had ({_brief(error)}); "
+            "that of a CLIP such as ViT-B-32-256 is part of open_clip"
+        ) from None
+    return tokenize
 
 
 def _downloaded(open_clip: ModuleType, model: str, weights: str, source: Mapping[str, Any]) -> Path:
-    repository = source.get("hf_hub", "").rpartition("/")[0]
+    """Return the file of a tag, downloaded where no earlier run has done so."""
+    import huggingface_hub  # comes with open_clip
+
+    repository, _, file = source.get("hf_hub", "").rpartition("/")
+    names = (str(Path(file).with_suffix(".safetensors")), file) if file else IN_FOLDER
+    for name in names if repository else ():
+        there = huggingface_hub.try_to_load_from_cache(repository, name)
+        if isinstance(there, str):  # which needs no network
+            return Path(there)
     address = f"https://huggingface.co/{repository}" if repository else str(source.get("url"))
     logger.info("downloading weights %s of %s from %s", weights, model, address)
     try:
         return Path(open_clip.download_pretrained(source))
-    except Exception as error:  # of a dozen types, which change with the versions of three packages
+    except Exception as error:  # as above
         raise ModelError(
             f"{KEY}.weights: {weights} of {model} cannot be downloaded ({_brief(error)}): get it "
             f"from {address} where there is a network, and name your copy: {KEY}.weights: PATH"
         ) from None
 
 
-def _built(
-    open_clip: ModuleType, model: str, weights: str
-) -> tuple[nn.Module, Callable[[list[str]], torch.Tensor]]:
-    """Return the network, without its weights, and its tokenizer."""
-    folder = Path(model).is_dir()
-    name = f"local-dir:{model}" if folder else model
-    source = {} if folder else open_clip.get_pretrained_cfg(model, weights)
+def _built(open_clip: ModuleType, name: str, model: str, source: Mapping[str, Any]) -> nn.Module:
+    """Return the network, without its weights."""
     try:
-        if folder:
-            json.loads((Path(model) / CONFIG).read_text(encoding="utf-8"))
-        shape = open_clip.get_model_config(name)
-        # a network of the other kind computes something else from the same weights, and raises nothing
-        quick = bool(source.get("quick_gelu", False))
-        if source and quick != bool(shape.get("quick_gelu", False)):
-            other = f"{model}-quickgelu" if quick else model.removesuffix("-quickgelu")
-            raise ModelError(f"{KEY}.model: the weights {weights} are for {other}, not for {model}")
-        network = open_clip.create_model(
+        network: nn.Module = open_clip.create_model(
             name, load_weights=False, pretrained_text=False, force_preprocess_cfg=dict(source)
         )
-    except ModelError:
-        raise
-    except Exception as error:
+    except Exception as error:  # as above
         raise ModelError(f"{KEY}.model: {model}: cannot be built: {_brief(error)}") from None
-    try:
-        return network, open_clip.get_tokenizer(name)
-    except Exception as error:
-        raise ModelError(
-            f"{KEY}.model: {model}: its tokenizer is not in open_clip and cannot be had ({_brief(error)}); "
-            "take a CLIP such as ViT-B-32-256, whose tokenizer is"
-        ) from None
+    return network
 
 
 def _fill(open_clip: ModuleType, network: nn.Module, path: Path, model: str) -> None:
