@@ -222,7 +222,7 @@ def test_each_network_and_each_set_of_descriptions_is_loaded_once(monkeypatch: p
     }  # fmt: skip
 
 
-def test_a_calibration_sets_temperature_and_threshold_of_the_classes_in_it(tmp_path: Path) -> None:
+def test_a_calibration_holds_for_the_classes_in_it(tmp_path: Path) -> None:
     path = tmp_path / "zeroshot.json"
     config = on(calibration=str(path), temperature=0.01, threshold=0.5)
     assert config.zeroshot is not None
@@ -233,6 +233,9 @@ def test_a_calibration_sets_temperature_and_threshold_of_the_classes_in_it(tmp_p
     write(path, Calibration({"accident": Calibrated(1.0, 0.7)}, fingerprint))
     ((_, start),) = watched({"gate": config}, story((CRASH, 10)))
     assert start.score == pytest.approx(1 / (1 + np.exp(-1.0)))
+    write(path, Calibration({"accident": Calibrated(1.0, 0.4, offset=1.25)}, fingerprint))
+    ((_, start),) = watched({"gate": config}, story((CRASH, 10)))
+    assert start.score == pytest.approx(1 / (1 + np.exp(0.25)))
     write(path, Calibration({"smoke": Calibrated(1.0, 0.7)}, fingerprint))
     ((_, start),) = watched({"gate": config}, story((CRASH, 10)))
     assert start.score == pytest.approx(1.0)

@@ -5,25 +5,17 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import open_clip
 import pytest
 import torch
 import yaml
-from safetensors.torch import save_file
 
 from streamer import config
 from streamer.watch import calibration
 from streamer.watch.zeroshot import Scorer
+from tests.clip import write_small
 from tests.trainer.scenes import command
 from trainer.images import read_image
 from trainer.zeroshot import Wanted, look
-
-SHAPE = {
-    "embed_dim": 16,
-    "vision_cfg": {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 16},
-    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
-}
-"""Of a network of a moment; the vocabulary is what open_clip's tokenizer has."""
 
 COLOURS = {"red": (220, 30, 30), "blue": (30, 30, 220)}
 
@@ -31,16 +23,7 @@ COLOURS = {"red": (220, 30, 30), "blue": (30, 30, 220)}
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a CLIP whose weights are drawn by chance."""
-    folder = tmp_path_factory.mktemp("model")
-    how = {"mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]}
-    facts = json.dumps({"model_cfg": SHAPE, "preprocess_cfg": how})
-    (folder / "open_clip_config.json").write_text(facts)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        network = open_clip.create_model(f"local-dir:{folder}", load_weights=False)
-    weights = {name: value.contiguous().clone() for name, value in network.state_dict().items()}
-    save_file(weights, folder / "open_clip_model.safetensors")
-    return folder
+    return write_small(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture
