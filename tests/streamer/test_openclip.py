@@ -251,3 +251,13 @@ def test_a_folder_that_is_no_model_is_refused(small: Path, tmp_path: Path) -> No
     shutil.copy(small / "open_clip_model.safetensors", tmp_path)
     assert "cannot be built: KeyError" in refusal(tmp_path)
     assert "no.pt: no such file" in refusal(small, "no.pt")
+
+
+@pytest.mark.gpu
+def test_a_gpu_gives_the_same(small: Path) -> None:
+    config = ZeroShotConfig(model=str(small))
+    host, device = Encoder(config, CPU), Encoder(config, torch.device("cuda", 0))
+    images = [picture(seed, 72, 128) for seed in range(3)]
+    # pictures that are scaled differ by a level at most
+    assert device.images(images) == pytest.approx(host.images(images), abs=0.02)
+    assert device.sentences(["a crash"]) == pytest.approx(host.sentences(["a crash"]), abs=1e-3)
