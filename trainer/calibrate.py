@@ -96,16 +96,16 @@ def calibrate(
         footage: what they are, to be kept with the numbers.
 
     Raises:
-        ConfigError: a class has too few clips, or no threshold is better than guessing.
+        ConfigError: a class has too few clips, or its clips are no nearer to it than normal ones.
     """
     judged = {name: judge(name, normal, found, parts) for name, found in windows.items()}
     calibrated = {}
     for name, found in windows.items():
         margin, (temperature, offset) = calibration.cut(found), calibration.fit(found)
-        if not np.isfinite(margin):
+        if not np.isfinite(margin) or temperature > 0.999 * calibration.MOST:
             raise ConfigError(
-                f"{name}: no threshold is better than guessing on these clips; "
-                "describe it in other words, or take another model"
+                f"{name}: on the whole normal clips are as near to its descriptions as clips of it, AUROC "
+                f"{judged[name].auroc.text()}; describe it in other words, or take another model"
             )
         threshold = calibration.threshold(margin, temperature, offset)
         calibrated[name] = Calibrated(temperature, threshold, offset)

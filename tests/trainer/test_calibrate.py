@@ -50,9 +50,12 @@ def test_a_file_that_cannot_be_written_is_said(tmp_path: Path) -> None:
         told().save(tmp_path / "file" / "calibration.json")
 
 
-def test_a_class_without_any_threshold_is_refused() -> None:
-    with pytest.raises(ConfigError, match="smoke: no threshold is better than guessing on these clips"):
+def test_a_class_whose_clips_are_no_nearer_to_it_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"smoke: on the whole normal clips are as near .*AUROC 0\.000 \(0"):
         told(high=-0.08)
+    # one normal window in two is lower still, so that there is a threshold, but no temperature
+    with pytest.raises(ConfigError, match=r"smoke: on the whole normal clips are as near .*AUROC 0\.500 \(0"):
+        told(high=0.02)
 
 
 def test_the_table_has_what_chance_comes_to() -> None:

@@ -10,7 +10,7 @@ import torch
 import yaml
 
 from streamer import config
-from streamer.watch import calibration
+from streamer.watch import alerts, calibration
 from streamer.watch.zeroshot import Scorer
 from tests.clip import write_small
 from tests.trainer.scenes import command
@@ -92,11 +92,14 @@ def test_calibrate_writes_what_tells_the_clips_apart(work: Path) -> None:
     assert (work / "new" / "smoke.json").read_bytes() == first
 
 
-def test_what_is_calibrated_is_calibrated_anew_to_the_same(work: Path) -> None:
+def test_a_run_takes_the_file_and_its_configuration_is_calibrated_anew_to_the_same(work: Path) -> None:
     command("calibrate", "run.yaml", footage(work))
     facts = yaml.safe_load((work / "run.yaml").read_text())
     facts["watch"]["zeroshot"]["calibration"] = "calibration.json"
     (work / "again.yaml").write_text(yaml.safe_dump(facts, sort_keys=False))
+    section = config.load(work / "again.yaml", sources={"gate": "any"}).cameras["gate"].watch.zeroshot
+    assert section is not None
+    assert list(alerts.load({"gate": section}, torch.device("cpu")).of["gate"]) == ["zeroshot smoke"]
     outcome = command("calibrate", "again.yaml", work / "labelled", "--output", "again.json")
     assert outcome.code == 0, outcome.err
     assert (work / "again.json").read_bytes() == (work / "calibration.json").read_bytes()
