@@ -47,8 +47,8 @@ class Judged:
     def warning(self) -> str:
         """Say so, and what to do."""
         return (
-            f"{self.name}: these clips do not show that it is told from normal better than by chance, so that "
-            "an alert may mean nothing; describe it in other words, take another model, or label more clips"
+            f"{self.name}: these clips do not show that it is told from normal better than by chance: alerts "
+            "may mean nothing; describe it in other words, take another model, or label more clips"
         )
 
     def note(self) -> str:
