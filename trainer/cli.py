@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -35,6 +35,23 @@ Device = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the table as JSON on standard output.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more, with tracebacks.")]
+RunConfig = Annotated[Path, typer.Argument(help="The YAML file of `streamer run`, with watch.zeroshot.")]
+Label = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=CLASS",
+        help="What a name of a folder means, such as 'Calm=normal'; may be repeated.",
+        show_default=False,
+    ),
+]
+Clips = Annotated[
+    Literal["name", "folder"],
+    typer.Option(help="What tells an image's clip: its name up to the last _NUMBER, or its folder."),
+]
+Group = Annotated[
+    list[str] | None,
+    typer.Option(metavar="CLIP,CLIP", help="Clips that show one scene; may be repeated.", show_default=False),
+]
 
 
 @app.command()
@@ -208,6 +225,77 @@ def evaluate_tamper(
         found = tamper.evaluate(footage, clip or (), console, seed=seed)
         if output is not None:
             report.write_json(output / "tamper.json", found.facts())
+        _show(found.facts, found.show, quiet=quiet, as_json=as_json)
+
+
+@app.command()
+def calibrate(
+    config: RunConfig,
+    labelled: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="LABELLED...",
+            help="Folders named by class, with clips or images of them; CSV files with path,class.",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[Path, typer.Option(help="The file to write.")] = Path("calibration.json"),
+    label: Label = None,
+    clips: Clips = "name",
+    group: Group = None,
+    device: Device = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Find temperatures and thresholds of zero-shot alerts on labelled clips; writes calibration.json."""
+    with exits("trainer", quiet=quiet, verbose=verbose), _terminable():
+        _check_extra()
+        from rich.console import Console
+
+        from trainer import zeroshot
+
+        wanted = zeroshot.Wanted(labelled, label or (), clips, group or ())
+        found = zeroshot.look(config, wanted, device, Console(stderr=True, quiet=quiet)).calibrate()
+        found.save(output)
+        _show(found.facts, found.show, quiet=quiet, as_json=as_json)
+        if not quiet and not as_json:
+            print(f"Write `calibration: {output}` below watch.zeroshot in {config}")  # noqa: T201
+
+
+@app.command("evaluate-zeroshot")
+def evaluate_zeroshot(
+    config: RunConfig,
+    labelled: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[LABELLED]...",
+            help="As of `trainer calibrate`; default: the Kaggle dataset.",
+            show_default=False,
+        ),
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Folder for zeroshot.html and zeroshot.json.")] = None,
+    seed: Annotated[int, typer.Option(help="Of which images are drawn.")] = 0,
+    label: Label = None,
+    clips: Clips = "name",
+    group: Group = None,
+    device: Device = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Print what zero-shot alerts are worth: as the reference measures it, and as they are decided."""
+    with exits("trainer", quiet=quiet, verbose=verbose), _terminable():
+        _check_extra()
+        from rich.console import Console
+
+        from trainer import report, zeroshot
+
+        wanted = zeroshot.Wanted(labelled or (), label or (), clips, group or ())
+        found = zeroshot.look(config, wanted, device, Console(stderr=True, quiet=quiet)).evaluate(seed)
+        if output is not None:
+            report.write_json(output / "zeroshot.json", found.facts())
+            report.write(output / "zeroshot.html", found.html())
         _show(found.facts, found.show, quiet=quiet, as_json=as_json)
 
 

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-import threading
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,16 +18,16 @@ import torch
 from rich.console import Console
 from rich.progress import track
 
-from streamer import coco, detect, source
+from streamer import coco, detect
 from streamer.coco import Labelled
-from streamer.config import CameraConfig
 from streamer.detectors import DetectConfig
 from streamer.errors import ConfigError, SinkError, SourceError
-from streamer.frame import Frame, Image
+from streamer.frame import Image
 from streamer.source.footage import expand, videos_in
 from trainer import strong
 from trainer.data import IMAGES, Picture, images_below
 from trainer.images import read_image
+from trainer.sampled import sampled
 
 logger = logging.getLogger(__name__)
 
@@ -192,29 +190,12 @@ def _read(
             failures.append(str(error))
     for clip in track(clips, "labelling clips", console=console, transient=True, disable=quiet):
         try:
-            for frame in _sampled(clip, clips[clip], every):
+            for frame in sampled(clip, clips[clip], every):
                 name = f"{clip}_{frame.index}.jpg"
                 if name not in known:
                     yield _Image(name, frame.image, None)
         except SourceError as error:
             failures.append(str(error))
-
-
-def _sampled(name: str, path: Path, every: float) -> Iterator[Frame]:
-    """Yield the first frame of a clip, and each that comes ``every`` seconds after the one before it."""
-    config = CameraConfig(source=str(path))
-    due: float | None = None
-    with closing(_frames(name, config)) as frames:
-        for frame in frames:
-            if due is None or frame.time_s >= due:
-                yield frame
-                due = frame.time_s + every
-
-
-def _frames(name: str, config: CameraConfig) -> Generator[Frame, None, None]:
-    for item in source.read(name, config, threading.Event(), source.SourceStats()):
-        if isinstance(item, Frame):
-            yield item
 
 
 def _same(one: Path, other: Path) -> bool:

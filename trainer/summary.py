@@ -39,6 +39,11 @@ class Estimate:
         low, high = (None, None) if self.bounds is None else self.bounds
         return {"mean": self.mean, "low": low, "high": high}
 
+    def text(self) -> str:
+        """Return it with three decimals, the interval behind it."""
+        bounds = "" if self.bounds is None else f" ({self.bounds[0]:.3f} to {self.bounds[1]:.3f})"
+        return f"{self.mean:.3f}{bounds}"
+
 
 @dataclass(frozen=True, slots=True)
 class Clip:

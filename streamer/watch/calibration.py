@@ -20,9 +20,11 @@ class Calibrated(NamedTuple):
     """What holds for a class."""
 
     temperature: Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
-    """By which a margin is divided before the sigmoid makes a probability of it."""
+    """By which a margin, less the offset, is divided before the sigmoid makes a probability of it."""
     threshold: Annotated[float, Field(gt=0.0, lt=1.0)]
     """The probability, pooled over the window, from which on it is raised."""
+    offset: Annotated[float, Field(allow_inf_nan=False)] = 0.0
+    """The margin that is as likely as not: descriptions of one class may be nearer to any picture at all."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

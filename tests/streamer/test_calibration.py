@@ -9,7 +9,7 @@ from streamer.errors import ConfigError
 from streamer.watch.calibration import Calibrated, Calibration, read, require_same, write
 
 MADE = Calibration(
-    {"accident": Calibrated(0.02, 0.7), "smoke": Calibrated(0.013, 0.55)},
+    {"accident": Calibrated(0.02, 0.7), "smoke": Calibrated(0.013, 0.55, 0.02)},
     {"model": "ViT-B-32-256", "weights": "ab12"},
     {"clips": ["a", "b"], "auroc": 0.71},
 )
@@ -23,7 +23,15 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
 def test_a_person_can_read_it(tmp_path: Path) -> None:
     write(tmp_path / "zeroshot.json", MADE)
     said = json.loads((tmp_path / "zeroshot.json").read_text(encoding="utf-8"))
-    assert said["classes"]["accident"] == {"temperature": 0.02, "threshold": 0.7}
+    assert said["classes"]["smoke"] == {"temperature": 0.013, "threshold": 0.55, "offset": 0.02}
+
+
+def test_an_offset_may_be_left_out(tmp_path: Path) -> None:
+    write(tmp_path / "zeroshot.json", MADE)
+    said = json.loads((tmp_path / "zeroshot.json").read_text(encoding="utf-8"))
+    del said["classes"]["accident"]["offset"]
+    (tmp_path / "zeroshot.json").write_text(json.dumps(said))
+    assert read(tmp_path / "zeroshot.json") == MADE
 
 
 @pytest.mark.parametrize(
