@@ -253,7 +253,7 @@ def calibrate(
         _check_extra()
         from rich.console import Console
 
-        from trainer import zeroshot
+        from trainer.zeroshot import run as zeroshot
 
         wanted = zeroshot.Wanted(labelled, label or (), clips, group or ())
         found = zeroshot.look(config, wanted, device, Console(stderr=True, quiet=quiet)).calibrate()
@@ -289,7 +289,8 @@ def evaluate_zeroshot(
         _check_extra()
         from rich.console import Console
 
-        from trainer import report, zeroshot
+        from trainer import report
+        from trainer.zeroshot import run as zeroshot
 
         wanted = zeroshot.Wanted(labelled or (), label or (), clips, group or ())
         found = zeroshot.look(config, wanted, device, Console(stderr=True, quiet=quiet)).evaluate(seed)

@@ -10,7 +10,7 @@ from rich.console import Console
 from streamer.errors import ConfigError, SinkError
 from streamer.watch.calibration import read
 from tests.trainer.test_judged import footage
-from trainer.calibrate import Result, calibrate
+from trainer.zeroshot.calibrate import Result, calibrate
 
 
 def told(high: float = 0.08) -> Result:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from streamer.errors import ConfigError
-from trainer import labelled
-from trainer.labelled import Naming
+from trainer.zeroshot import labelled
+from trainer.zeroshot.labelled import Naming
 
 NAMING = Naming("normal", ["accident", "smoke"])
 

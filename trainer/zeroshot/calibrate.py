@@ -14,10 +14,10 @@ from rich.table import Table
 
 from streamer.errors import ConfigError, SinkError
 from streamer.watch.calibration import Calibrated, Calibration, write
-from trainer import calibration
-from trainer.calibration import Windows
-from trainer.judged import CHANCE, SPREAD, Judged, judge
-from trainer.labelled import Part
+from trainer.zeroshot import calibration
+from trainer.zeroshot.calibration import Windows
+from trainer.zeroshot.judged import CHANCE, SPREAD, Judged, judge
+from trainer.zeroshot.labelled import Part
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from streamer.errors import ConfigError
-from trainer.calibration import Windows
-from trainer.judged import judge
-from trainer.labelled import Part
+from trainer.zeroshot.calibration import Windows
+from trainer.zeroshot.judged import judge
+from trainer.zeroshot.labelled import Part
 
 
 def footage(margins: dict[str, list[float]]) -> tuple[Windows, list[Part]]:

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 import numpy as np
 import pytest
 
-from trainer import calibration
-from trainer.calibration import Windows
+from trainer.zeroshot import calibration
+from trainer.zeroshot.calibration import Windows
 
 
 def windows(alert: Iterable[float], normal: Iterable[float], clips: int | None = None) -> Windows:

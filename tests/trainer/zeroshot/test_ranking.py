@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from trainer import ranking
+from trainer.zeroshot import ranking
 
 OWNERS = ["accident", "accident", "normal", "normal", "normal", "normal"]
 

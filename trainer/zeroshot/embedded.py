@@ -13,15 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
-from streamer.watch.glances import EARLY
 
 from streamer.errors import SourceError
 from streamer.frame import Image
+from streamer.watch.glances import EARLY
 from streamer.watch.zeroshot import Scorer
-from trainer.calibration import Windows
 from trainer.images import read_image
-from trainer.labelled import Part
 from trainer.sampled import sampled
+from trainer.zeroshot.calibration import Windows
+from trainer.zeroshot.labelled import Part
 
 logger = logging.getLogger(__name__)
 

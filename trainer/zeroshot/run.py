@@ -13,12 +13,12 @@ from streamer import config
 from streamer.device import resolve
 from streamer.errors import ConfigError
 from streamer.watch.zeroshot import Scorer
-from trainer import calibrate, labelled, protocols
-from trainer.calibration import Windows
 from trainer.config import DataConfig
 from trainer.data import download
-from trainer.embedded import Embedded, embed, windows_of
-from trainer.labelled import ClipsBy, Naming
+from trainer.zeroshot import calibrate, labelled, protocols
+from trainer.zeroshot.calibration import Windows
+from trainer.zeroshot.embedded import Embedded, embed, windows_of
+from trainer.zeroshot.labelled import ClipsBy, Naming
 
 SCENES = (("test8", "test9"), ("test14", "test23"), ("test10", "test27"))
 """Clips of the Kaggle dataset that show one place."""

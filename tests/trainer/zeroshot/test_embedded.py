@@ -16,8 +16,8 @@ from rich.console import Console
 from streamer.errors import SourceError
 from streamer.frame import Image
 from tests.footage import number_of, write_clip
-from trainer.embedded import embed, windows_of
-from trainer.labelled import Part
+from trainer.zeroshot.embedded import embed, windows_of
+from trainer.zeroshot.labelled import Part
 
 
 @dataclass

@@ -8,9 +8,9 @@ import pytest
 from rich.console import Console
 
 from tests.trainer.test_judged import footage
-from trainer import protocols
-from trainer.judged import judge
-from trainer.protocols import Ranked, Report, rank
+from trainer.zeroshot import protocols
+from trainer.zeroshot.judged import judge
+from trainer.zeroshot.protocols import Ranked, Report, rank
 
 SENTENCES = ["a crash", "a wreck", "cars", "a road", "a street", "a junction"]
 OWNERS = ["accident", "accident", "normal", "normal", "normal", "normal"]

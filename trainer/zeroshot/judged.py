@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from streamer.errors import ConfigError
-from trainer import calibration
-from trainer.calibration import Windows
-from trainer.labelled import Part
 from trainer.summary import Estimate
+from trainer.zeroshot import calibration
+from trainer.zeroshot.calibration import Windows
+from trainer.zeroshot.labelled import Part
 
 CHANCE = 0.5
 """AUROC and balanced accuracy of what knows nothing."""

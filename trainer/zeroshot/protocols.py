@@ -18,12 +18,12 @@ from rich.console import Console
 from rich.table import Table
 
 from streamer.watch.zeroshot import Scorer
-from trainer import calibration, ranking
-from trainer.calibration import Windows
-from trainer.embedded import Embedded
-from trainer.judged import CHANCE, SPREAD, Judged, judge
 from trainer.report import Page, page
 from trainer.summary import Estimate
+from trainer.zeroshot import calibration, ranking
+from trainer.zeroshot.calibration import Windows
+from trainer.zeroshot.embedded import Embedded
+from trainer.zeroshot.judged import CHANCE, SPREAD, Judged, judge
 
 BEST = (1, 5)
 """How many of the best sentences count."""

@@ -15,7 +15,7 @@ from streamer.watch.zeroshot import Scorer
 from tests.clip import write_small
 from tests.trainer.scenes import command
 from trainer.images import read_image
-from trainer.zeroshot import Wanted, look
+from trainer.zeroshot.run import Wanted, look
 
 COLOURS = {"red": (220, 30, 30), "blue": (30, 30, 220)}
 
