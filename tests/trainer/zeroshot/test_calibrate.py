@@ -9,7 +9,7 @@ from rich.console import Console
 
 from streamer.errors import ConfigError, SinkError
 from streamer.watch.calibration import read
-from tests.trainer.test_judged import footage
+from tests.trainer.zeroshot.test_judged import footage
 from trainer.zeroshot.calibrate import Result, calibrate
 
 

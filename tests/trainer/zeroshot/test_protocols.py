@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from tests.trainer.test_judged import footage
+from tests.trainer.zeroshot.test_judged import footage
 from trainer.zeroshot import protocols
 from trainer.zeroshot.judged import judge
 from trainer.zeroshot.protocols import Ranked, Report, rank
