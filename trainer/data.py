@@ -113,7 +113,7 @@ def find(config: DataConfig) -> tuple[list[Picture], int]:
     if config.folder is not None:
         return below(config.folder, "data.folder", config.clips)
     folder = Path(config.frames)
-    found, others = gather(_download(config.kaggle), folder)
+    found, others = gather(download(config.kaggle), folder)
     return [_picture(path, path.relative_to(folder).as_posix(), config.clips) for path in found], others
 
 
@@ -175,7 +175,7 @@ def split(
     Raises:
         ConfigError: a clip is asked to be on two sides, or a side is empty.
     """
-    scene = _scenes([picture.clip for picture in pictures], config.groups)
+    scene = scenes([picture.clip for picture in pictures], config.groups)
     # a clip that is excluded may be among the extra pictures alone
     side_of = {scene.get(clip, clip): "excluded" for clip in config.exclude}
     grouped = {clip for group in config.groups for clip in group}
@@ -223,7 +223,7 @@ def split(
     return Split(kept["train"], kept["validation"], kept["test"], counts)
 
 
-def _scenes(clips: Iterable[str], groups: Sequence[Sequence[str]]) -> dict[str, str]:
+def scenes(clips: Iterable[str], groups: Sequence[Sequence[str]]) -> dict[str, str]:
     """Map each clip onto the first clip of its scene; groups that share a clip are one."""
     first: dict[str, str] = {}
 
@@ -317,7 +317,12 @@ def _copy(source: Path, target: Path) -> None:
         raise
 
 
-def _download(handle: str) -> Path:
+def download(handle: str) -> Path:
+    """Return the folder of a Kaggle dataset, which is downloaded unless it was before.
+
+    Raises:
+        ConfigError: there is no such dataset, or no network to get it by.
+    """
     # imported here: it is of the extra `train`, takes half a second, and a folder does without it
     import kagglehub
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from streamer.config import WatchConfig
 from streamer.frame import Hidden
+from streamer.watch import accident
 from streamer.watch.tamper import Tamper
 from streamer.watch.watcher import Alert, Watcher, Watchers
 
@@ -15,11 +16,16 @@ def load(watch: Mapping[str, WatchConfig]) -> Watchers:
 
     Args:
         watch: what to watch for, by camera.
+
+    Raises:
+        ConfigError: a model cannot be had.
     """
     watchers: dict[str, dict[str, Watcher]] = {name: {} for name in watch}
     for name, config in watch.items():
         if config.tamper is not None:
             watchers[name]["tamper"] = _OfFrames(Tamper(config.tamper))
+        if config.accident is not None:
+            watchers[name]["accident"] = accident.load(config.accident)
     return Watchers(watchers)
 
 
