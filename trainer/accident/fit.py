@@ -16,6 +16,9 @@ from streamer.nets.accident import Options
 from trainer.accident.config import AccidentFitConfig
 from trainer.accident.samples import Samples, tensors
 
+RARE = 1e-3
+"""Least mean of a feature, so that one which training hardly had is no alarm wherever there is any of it."""
+
 CALIBRATION = 400
 """Steps that it takes to find gain and bias, which are two numbers."""
 
@@ -37,7 +40,7 @@ def fit(samples: Samples, options: AccidentFitConfig) -> AccidentHead:
         ConfigError: no clip has looks of both kinds.
     """
     head = AccidentHead(Options(features=samples.looks.shape[2], window=samples.looks.shape[1]))
-    head.mean.copy_(torch.from_numpy(samples.looks[:, -1].mean(axis=0)).clamp(min=1e-6))
+    head.mean.copy_(torch.from_numpy(samples.looks[:, -1].mean(axis=0)).clamp(min=RARE))
     inputs = tensors(samples)
     above, below, weights = _pairs(samples)
     shapes = [head.when, head.share, head.gain]

@@ -153,7 +153,7 @@ def evaluate_model(
     seen = _look(left, config, console)
     _require_both(seen, "data")
     own = threshold_in(header, Path(model))
-    threshold = (log(own / (1.0 - own)) - float(head.bias)) / float(head.gain.exp())
+    threshold = (log(own / (1.0 - own)) - head.bias.item()) / head.gain.exp().item()
     measured = evaluate(excess(head, seen), seen, threshold, config.seed)
     found = Report(Path(model).parent.name or Path(model).stem, {"test": measured})
     if folder is not None:
