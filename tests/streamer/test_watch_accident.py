@@ -27,6 +27,7 @@ from tests.values import frame, hidden
 RATE = 25
 PER_LOOK = round(RATE * EVERY)
 CRASH = 25
+CPU = torch.device("cpu")
 
 
 def head() -> AccidentHead:
@@ -183,14 +184,14 @@ def test_a_model_is_named_alone_or_with_a_threshold(tmp_path: Path) -> None:
     assert alone.accident == AccidentConfig(model=path)
     assert load(AccidentConfig(model=path))._threshold == 0.7
     assert load(AccidentConfig(model=path, threshold=0.9))._threshold == 0.9
-    assert set(load_watchers({"gate": alone}).of["gate"]) == {"accident"}
+    assert set(load_watchers({"gate": alone}, CPU).of["gate"]) == {"accident"}
     assert WatchConfig.model_validate({"accident": False}).accident is None
     assert WatchConfig.model_validate({"accident": "off"}).accident is None
 
 
 def test_bundled_says_that_there_is_none() -> None:
     with pytest.raises(ConfigError, match=r"no model is bundled.*trainer fit configs/accident\.yaml"):
-        load_watchers({"gate": WatchConfig.model_validate({"accident": "bundled"})})
+        load_watchers({"gate": WatchConfig.model_validate({"accident": "bundled"})}, CPU)
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
