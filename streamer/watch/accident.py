@@ -128,5 +128,5 @@ def _tensors(window: Window) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     return (
         torch.from_numpy(window.looks)[None],
         torch.from_numpy(window.before)[None],
-        torch.tensor([window.count], dtype=torch.float32),
+        torch.tensor([window.known], dtype=torch.float32),
     )

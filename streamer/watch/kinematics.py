@@ -90,7 +90,7 @@ class Kinematics:
         """
         height, width = image.shape[:2]
         scale = float(np.sqrt(width * height))
-        grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+        grey = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
         if detections.carried is not None:
             detections = detections.keep(~detections.carried)
         boxes = _vehicles(detections)

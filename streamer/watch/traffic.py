@@ -24,7 +24,7 @@ class Window(NamedTuple):
     """float32 ``[window, F]``, the oldest first."""
     before: Features
     """float32 ``[F]``: the mean over the looks before these."""
-    count: float
+    known: float
     """How many those are, ``LONGEST`` at most."""
 
 

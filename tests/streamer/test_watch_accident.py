@@ -12,7 +12,7 @@ import torch
 from streamer import modelfile
 from streamer.config import AccidentConfig, WatchConfig
 from streamer.errors import ConfigError, ModelError
-from streamer.frame import Detections, Discontinuity, Hidden, Stream
+from streamer.frame import Batch, Detections, Discontinuity, Dropped, Hidden, Stream
 from streamer.modelfile import Header
 from streamer.nets import AccidentHead
 from streamer.nets.accident import DOUBT, FLOOR, Options
@@ -120,7 +120,7 @@ def test_an_event_that_a_cut_falls_into_is_ended_once() -> None:
 
 def test_events_carry_what_was_measured_through_the_stage() -> None:
     frames = drive()
-    cut = [*frames[:200], Discontinuity("gate"), *frames[200:]]
+    cut: Batch[Hidden | Dropped] = [*frames[:200], Discontinuity("gate"), *frames[200:]]
     watchers = Watchers({"gate": {"accident": Accident(head(), 0.5)}})
     (out,) = stage([cut], watchers)
     events = [event for each in out if isinstance(each, Hidden) for event in each.events]

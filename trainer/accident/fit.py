@@ -79,7 +79,7 @@ def _descend(
     optimizer = torch.optim.Adam(parameters, rate)
     for _ in range(steps):
         optimizer.zero_grad()
-        loss().backward()
+        torch.autograd.backward(loss())
         optimizer.step()
 
 
