@@ -105,7 +105,8 @@ def evaluate(
 ) -> None:
     """Print what a model is worth on the test clips, beside doing nothing.
 
-    With a detector's configuration, MODEL is any detector, as `detect.model` names one.
+    With a detector's configuration, MODEL is any detector, as `detect.model` names one; with one of
+    `task: accident`, it is the path of such a model.
     """
     with exits("trainer", quiet=quiet, verbose=verbose), _terminable():
         _check_extra()

@@ -25,6 +25,10 @@ CALM = 5.0
 """Seconds below the threshold that end it."""
 
 
+USUAL = 60.0
+"""Seconds from which on what is raised is learned as usual: traffic that changed for good ends that way."""
+
+
 class Accident:
     """Watches one camera for accidents."""
 
@@ -64,7 +68,8 @@ class Accident:
         if self._looked_s is not None and 0.0 <= time_s - self._looked_s < EVERY - 0.005:
             return None
         self._looked_s = time_s
-        window = self._traffic.see(item.frame.image, item.detections, time_s, learn=not self._raised)
+        learn = not self._raised or time_s - self._start_s >= USUAL
+        window = self._traffic.see(item.frame.image, item.detections, time_s, learn=learn)
         if window is None:
             return self._calm(time_s)
         inputs = _tensors(window)

@@ -135,12 +135,9 @@ class Kinematics:
         if before is None:
             return 0.0
         moved = np.maximum(cv2.absdiff(small, before).astype(np.float32) - STILL, 0.0)
-        for x0, y0, x1, y1 in (
-            boxes * np.array([SIZE[0] / width, SIZE[1] / height] * 2, np.float32)
-        ).tolist():
-            moved[max(0, int(y0)) : max(0, int(np.ceil(y1))), max(0, int(x0)) : max(0, int(np.ceil(x1)))] = (
-                0.0
-            )
+        scaled = np.maximum(boxes * np.array([SIZE[0] / width, SIZE[1] / height] * 2, np.float32), 0.0)
+        for x0, y0, x1, y1 in scaled.tolist():
+            moved[int(y0) : int(np.ceil(y1)), int(x0) : int(np.ceil(x1))] = 0.0
         return float(moved.mean()) / 255
 
 
@@ -149,9 +146,8 @@ def _vehicles(detections: Detections) -> dict[int, NDArray[np.float32]]:
     found: dict[int, NDArray[np.float32]] = {}
     if detections.tracks is None:
         return found
-    for number, label, box in zip(
-        detections.tracks.tolist(), detections.labels, detections.boxes, strict=True
-    ):
+    tracks = detections.tracks.tolist()
+    for number, label, box in zip(tracks, detections.labels, detections.boxes, strict=True):
         if number >= 0 and label in GROUPS["vehicle"]:
             found.setdefault(number, box)
     return found
@@ -174,8 +170,8 @@ def _departure(past: Sequence[Sighting], now: Sighting, scale: float) -> dict[st
     off = now.place - (mean - slope * times.mean())
     was = float(np.hypot(*slope[:2]))
     last = before[-1]
-    now_at = float(np.hypot(*(now.place[:2] - last.place[:2]))) / (now.time_s - last.time_s)
-    slower = max(0.0, was - now_at) * (now.time_s - last.time_s)
+    recent = float(np.hypot(*(now.place[:2] - last.place[:2]))) / (now.time_s - last.time_s)
+    slower = max(0.0, was - recent) * (now.time_s - last.time_s)
     shape = abs(off[2] - off[3]) + abs(off[2] + off[3]) / 2
     # no more than the vehicle itself, since a track may jump to another one
     measured["swerve"] = size * float(np.tanh(np.hypot(*off[:2]) / (size * scale)))

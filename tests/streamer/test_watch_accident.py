@@ -57,8 +57,8 @@ def drive(crash: int | None = CRASH, looks: int = 80) -> list[Hidden]:
     return [item(box, number) for number, box in enumerate(box for box in boxes for _ in range(PER_LOOK))]
 
 
-def alerts(frames: list[Hidden], threshold: float = 0.5) -> list[Alert]:
-    watcher = Accident(head(), threshold)
+def alerts(frames: list[Hidden], threshold: float = 0.5, network: AccidentHead | None = None) -> list[Alert]:
+    watcher = Accident(network or head(), threshold)
     return [alert for each in frames if (alert := watcher.see(each)) is not None]
 
 
@@ -116,6 +116,21 @@ def test_an_event_that_a_cut_falls_into_is_ended_once() -> None:
             watcher.cut()
     assert changes == ["start", "end"]
     assert watcher.open is None
+
+
+def test_traffic_that_changed_for_good_is_usual_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    def restless() -> list[Alert]:
+        left, right = (100.0, 80.0, 140.0, 110.0), (120.0, 80.0, 160.0, 110.0)
+        calm = [item(left, PER_LOOK * look) for look in range(30)]
+        to_and_fro = [item((left, right)[look // 2 % 2], PER_LOOK * look) for look in range(30, 200)]
+        swerves = head()
+        with torch.no_grad():
+            swerves.share[NAMES.index("swerve")] = 10.0  # all others count for nothing
+        return alerts([*calm, *to_and_fro], network=swerves)
+
+    assert [alert.change for alert in restless()] == ["start"]
+    monkeypatch.setattr("streamer.watch.accident.USUAL", 5.0)
+    assert [alert.change for alert in restless()] == ["start", "end"]
 
 
 def test_events_carry_what_was_measured_through_the_stage() -> None:

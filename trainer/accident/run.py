@@ -26,7 +26,7 @@ from streamer.watch.kinematics import NAMES
 from trainer import report
 from trainer.accident import samples as looks
 from trainer.accident.clips import Clip, find
-from trainer.accident.config import AccidentTrainConfig, parse
+from trainer.accident.config import AccidentTrainConfig
 from trainer.accident.evaluate import Evaluation, cross_validate, evaluate, excess, threshold_of
 from trainer.accident.fit import calibrate, fit
 from trainer.accident.samples import Samples
@@ -124,13 +124,13 @@ def train(
 
 
 def evaluate_model(
-    model: str, config: AccidentTrainConfig | None, folder: Path | None, device: str | None, console: Console
+    model: str, config: AccidentTrainConfig, folder: Path | None, device: str | None, console: Console
 ) -> Report:
     """Measure a model on the clips that it was not trained on.
 
     Args:
         model: path of its file.
-        config: names the clips; None: the model's own.
+        config: names the clips; the window is the model's own.
         folder: for ``metrics.json``; None writes nothing.
         device: in place of the configuration's.
         console: where progress goes.
@@ -140,7 +140,6 @@ def evaluate_model(
         SinkError: the folder cannot be written.
     """
     head, header = modelfile.load_accident(Path(model))
-    config = config or parse(header.training.get("config", {}))
     config = config.model_copy(update={"window": head.window, **({"device": device} if device else {})})
     trained = set(header.training.get("clips", []))
     clips = find(config.data)
