@@ -137,7 +137,7 @@ def below(name: str, key: str, clips: Literal["name", "folder"]) -> tuple[list[P
 
 
 def _picture(path: Path, name: str, clips: Literal["name", "folder"]) -> Picture:
-    return Picture(path, name, clip_of(name, clips), _digest(path))
+    return Picture(path, name, clip_of(name, clips), digest(path))
 
 
 def clip_of(name: str, by: Literal["name", "folder"]) -> str:
@@ -175,7 +175,7 @@ def split(
     Raises:
         ConfigError: a clip is asked to be on two sides, or a side is empty.
     """
-    scene = scenes([picture.clip for picture in pictures], config.groups)
+    scene = scene_of([picture.clip for picture in pictures], config.groups)
     # a clip that is excluded may be among the extra pictures alone
     side_of = {scene.get(clip, clip): "excluded" for clip in config.exclude}
     grouped = {clip for group in config.groups for clip in group}
@@ -223,7 +223,7 @@ def split(
     return Split(kept["train"], kept["validation"], kept["test"], counts)
 
 
-def scenes(clips: Iterable[str], groups: Sequence[Sequence[str]]) -> dict[str, str]:
+def scene_of(clips: Iterable[str], groups: Sequence[Sequence[str]]) -> dict[str, str]:
     """Map each clip onto the first clip of its scene; groups that share a clip are one."""
     first: dict[str, str] = {}
 
@@ -317,11 +317,15 @@ def _copy(source: Path, target: Path) -> None:
         raise
 
 
-def download(handle: str) -> Path:
-    """Return the folder of a Kaggle dataset, which is downloaded unless it was before.
+def download(handle: str, otherwise: str = "give `data: {folder: PATH}`") -> Path:
+    """Return the folder of a Kaggle dataset, downloaded where it is not there yet.
+
+    Args:
+        handle: owner/name, or with /versions/N.
+        otherwise: what else a user can do who has no network.
 
     Raises:
-        ConfigError: there is no such dataset, or no network to get it by.
+        ConfigError: it cannot be had.
     """
     # imported here: it is of the extra `train`, takes half a second, and a folder does without it
     import kagglehub
@@ -334,11 +338,16 @@ def download(handle: str) -> Path:
         # kagglehub raises whatever its HTTP library does; the type is what tells offline from forbidden
         raise ConfigError(
             f"data.kaggle: {handle!r} cannot be downloaded ({type(error).__name__}); connect to the network, "
-            "set KAGGLEHUB_CACHE to a folder that holds this version, or give `data: {folder: PATH}`"
+            f"set KAGGLEHUB_CACHE to a folder that holds this version, or {otherwise}"
         ) from error
 
 
-def _digest(path: Path) -> str:
+def digest(path: Path) -> str:
+    """Return a hash of a file's bytes.
+
+    Raises:
+        SourceError: it cannot be read.
+    """
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "blake2b").hexdigest()[:32]

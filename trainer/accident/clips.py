@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from streamer.errors import ConfigError
 from trainer.accident.config import AccidentDataConfig
-from trainer.data import download, images_below, scenes
+from trainer.data import download, images_below, scene_of
 
 _NUMBER = re.compile(r"(.+)_(\d+)(?:-\d+)?")
 
@@ -54,5 +54,5 @@ def find(config: AccidentDataConfig) -> list[Clip]:
         raise ConfigError(f"{root}: no images of clips in it or below; their names are CLIP_NUMBER")
     if unknown := [name for name in config.test if name not in clips]:
         raise ConfigError(f"data.test: there is no clip {unknown[0]!r} in {root}")
-    scene = scenes(list(clips), config.groups)
+    scene = scene_of(list(clips), config.groups)
     return [Clip(name, scene[name], dict(sorted(frames.items()))) for name, frames in clips.items()]
