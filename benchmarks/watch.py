@@ -1,10 +1,11 @@
-"""CPU milliseconds that a look takes: for camera tamper, and by CLIP for zero-shot alerts.
+"""CPU milliseconds that a look takes: for camera tamper, for accidents, and by CLIP for zero-shot alerts.
 
     python benchmarks/watch.py CLIP
 
 For tamper some frames of the clip are looked at again and again, with a sensor's noise of each time, then as
 a camera shows them that was pushed: most is done then, since the shift is searched for in every look.
-For zero-shot alerts the default network has random weights, which cost what any others do.
+For accidents vehicles drive through them. For zero-shot alerts the default network has random weights,
+which cost what any others do.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import argparse
 import tempfile
 import time
 from collections.abc import Callable
+from fractions import Fraction
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -23,7 +25,9 @@ import safetensors.torch
 import torch
 
 from streamer.config import TamperConfig
-from streamer.frame import Detections, Image
+from streamer.frame import Detections, Frame, Hidden, Image, Stream
+from streamer.nets import AccidentHead
+from streamer.watch.accident import Accident
 from streamer.watch.tamper import Tamper
 from streamer.watch.zeroshot import Scorer
 from streamer.zeroshot import ZeroShotConfig
@@ -35,6 +39,9 @@ LOOKS = 200
 
 KEPT = 8
 """Pictures of the clip that they are made of."""
+
+VEHICLES = 10
+"""In each look for accidents."""
 
 GLANCES = 20
 """Looks by CLIP."""
@@ -58,6 +65,7 @@ def main() -> None:
     print(f"{arguments.clip.name}, {width}x{height}, medians of {LOOKS} looks")
     print(f"all is well: {spent(watcher, usual, LOOKS):.2f} ms")
     print(f"pushed:      {spent(watcher, pushed, 2 * LOOKS):.2f} ms")
+    print(f"accidents:   {accidents(usual):.2f} ms with {VEHICLES} vehicles")
     zeroshot(usual)
 
 
@@ -68,6 +76,28 @@ def spent(watcher: Tamper, pictures: list[Image], start: int) -> float:
         picture = sensed(pictures[number % len(pictures)], number)
         before = time.process_time()
         watcher.see(picture, Detections.none(), number * scenes.EVERY)
+        times.append(time.process_time() - before)
+    return 1e3 * float(np.median(times))
+
+
+def accidents(pictures: list[Image]) -> float:
+    """Return the median CPU milliseconds that looks at ``VEHICLES`` vehicles take."""
+    watcher = Accident(AccidentHead().eval(), threshold=0.99)
+    height, width = pictures[0].shape[:2]
+    starts = np.random.default_rng(0).uniform(0.1, 0.7, (VEHICLES, 2)) * (width, height)
+    times = []
+    for number in range(LOOKS):
+        image = pictures[number % len(pictures)]
+        corners = starts + number % 20 * 0.005 * width
+        found = Detections(
+            np.hstack([corners, corners + 0.1 * height]).astype(np.float32), np.ones(VEHICLES, np.float32),
+            ("car",) * VEHICLES, np.arange(VEHICLES),
+        )  # fmt: skip
+        shown = Frame("", number, image, number, Fraction(1, 5), 0.0, Stream(width, height))
+        picture = torch.from_numpy(image)
+        item = Hidden(shown, picture, found, picture, np.zeros((0, 4), np.int32))
+        before = time.process_time()
+        watcher.see(item)
         times.append(time.process_time() - before)
     return 1e3 * float(np.median(times))
 

@@ -209,8 +209,25 @@ class TamperConfig(Section):
         return self
 
 
+def _model(value: object) -> object:
+    """Read the name of a model alone as the setting ``model``."""
+    return {"model": value} if isinstance(value, str) and value != "off" else value
+
+
+class AccidentConfig(Section):
+    """When there is an accident in view; an experiment, see the README for how often it is right."""
+
+    model: str = "bundled"
+    """The path of a file that ``trainer fit configs/accident.yaml`` wrote; none is ``bundled`` so far."""
+    threshold: float | None = Field(default=None, gt=0.0, lt=1.0)
+    """The probability from which on it is one; None: the model's own."""
+
+
 class WatchConfig(Section):
     """What somebody should be told of."""
+
+    accident: Annotated[AccidentConfig | None, BeforeValidator(_off), BeforeValidator(_model)] = None
+    """None (``off`` in the file, or absent) where nobody watches for it; a model's name is enough."""
 
     tamper: Annotated[TamperConfig | None, BeforeValidator(_off)] = None
     """None (``off`` in the file, or absent) where nobody watches for it."""

@@ -19,7 +19,7 @@ from torch import nn
 
 from streamer import nets
 from streamer.errors import ConfigError, ModelError
-from streamer.nets import Fcos, Network
+from streamer.nets import AccidentHead, Fcos, Network
 
 VERSION = 1
 """Of the header's form; a file of a later one is refused."""
@@ -107,6 +107,11 @@ def load(path: Path) -> tuple[Network, Header]:
 def load_detector(path: Path) -> tuple[Fcos, Header]:
     """Read the model file of a detector; as ``load``."""
     return _load(path, ("detect",), nets.detector)
+
+
+def load_accident(path: Path) -> tuple[AccidentHead, Header]:
+    """Read the model file of what judges accidents; as ``load``."""
+    return _load(path, ("accident",), nets.head)
 
 
 def _load(

@@ -73,9 +73,11 @@ def fit(
         _check_extra()
         from rich.console import Console
 
+        import trainer.accident.config
         import trainer.config
         import trainer.detector.config
         from trainer import present, run
+        from trainer.accident import run as accident
         from trainer.detector import run as detector
 
         console = Console(stderr=True, quiet=quiet)
@@ -85,6 +87,11 @@ def fit(
             wanted = trainer.detector.config.load(config).model_copy(update=given)
             trained = detector.train(wanted, runs / config.stem, **how)
             _show(trained.facts, trained.show, quiet=quiet, as_json=as_json)
+            return
+        if trainer.accident.config.is_accident(config):
+            judging = trainer.accident.config.load(config).model_copy(update=given)
+            judged = accident.train(judging, runs / config.stem, **how)
+            _show(judged.facts, judged.show, quiet=quiet, as_json=as_json)
             return
         loaded = trainer.config.load(config).model_copy(update=given)
         found = run.train(loaded, runs / config.stem, **how)
@@ -115,15 +122,18 @@ def evaluate(
 ) -> None:
     """Print what a model is worth on the test clips, beside doing nothing.
 
-    With a detector's configuration, MODEL is any detector, as `detect.model` names one.
+    With a detector's configuration, MODEL is any detector, as `detect.model` names one; with one of
+    `task: accident`, it is the path of such a model.
     """
     with exits("trainer", quiet=quiet, verbose=verbose), _terminable():
         _check_extra()
         from rich.console import Console
 
+        import trainer.accident.config
         import trainer.config
         import trainer.detector.config
         from trainer import present, run
+        from trainer.accident import run as accident
         from trainer.detector import run as detector
 
         console = Console(stderr=True, quiet=quiet)
@@ -131,6 +141,11 @@ def evaluate(
             labels = trainer.detector.config.load(config)
             measured = detector.evaluate_model(model, labels, output, device, console)
             _show(measured.facts, measured.show, quiet=quiet, as_json=as_json)
+            return
+        if config is not None and trainer.accident.config.is_accident(config):
+            judging = trainer.accident.config.load(config)
+            judged = accident.evaluate_model(model, judging, output, device, console)
+            _show(judged.facts, judged.show, quiet=quiet, as_json=as_json)
             return
         loaded = None if config is None else trainer.config.load(config)
         found = run.evaluate_model(model, loaded, output, reference, runs, device, console)

@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from streamer.errors import ModelError
-from streamer.nets import autoencoder, chroma, fcos, nafnet, pix2pix, unet
+from streamer.nets import accident, autoencoder, chroma, fcos, nafnet, pix2pix, unet
+from streamer.nets.accident import AccidentHead
 from streamer.nets.fcos import Fcos
 from streamer.nets.network import Network
 from streamer.section import Section, validate
 
-__all__ = ["NAMES", "Fcos", "Network", "build", "detector", "options"]
+__all__ = ["NAMES", "AccidentHead", "Fcos", "Network", "build", "detector", "head", "options"]
 
 _NETWORKS: Mapping[str, tuple[type[Section], type[Network]]] = {
     "autoencoder": (autoencoder.Options, autoencoder.Autoencoder),
@@ -73,3 +74,19 @@ def detector(name: str, config: Mapping[str, Any]) -> Fcos:
     if name != "fcos":
         raise ModelError(f"unknown detector network {name!r}; known is fcos")
     return Fcos(validate(fcos.Options, config))
+
+
+def head(name: str, config: Mapping[str, Any]) -> AccidentHead:
+    """Make a temporal head with fresh weights; ``accident`` is the only one so far.
+
+    Args:
+        name: ``accident``.
+        config: its options by key; those not given have their defaults.
+
+    Raises:
+        ModelError: there is no such network.
+        ConfigError: an option is unknown or wrong; names its key.
+    """
+    if name != "accident":
+        raise ModelError(f"unknown temporal head {name!r}; known is accident")
+    return AccidentHead(validate(accident.Options, config))

@@ -8,7 +8,7 @@ import torch
 
 from streamer.config import WatchConfig
 from streamer.frame import Hidden
-from streamer.watch import alerts
+from streamer.watch import accident, alerts
 from streamer.watch.tamper import Tamper
 from streamer.watch.watcher import Alert, Watcher, Watchers
 
@@ -27,6 +27,8 @@ def load(watch: Mapping[str, WatchConfig], device: torch.device) -> Watchers:
     for name, config in watch.items():
         if config.tamper is not None:
             watchers[name]["tamper"] = _OfFrames(Tamper(config.tamper))
+        if config.accident is not None:
+            watchers[name]["accident"] = accident.load(config.accident)
     described = {name: config.zeroshot for name, config in watch.items() if config.zeroshot is not None}
     found = alerts.load(described, device)
     for name, named in found.of.items():

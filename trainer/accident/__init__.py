@@ -1,0 +1,1 @@
+"""Training of what judges accidents: labelled frames of clips → windows of looks → a temporal head."""
