@@ -7,7 +7,6 @@ import signal
 import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -58,7 +57,7 @@ def fit(
 
         import trainer.config
         import trainer.detector.config
-        from trainer import present, run
+        from trainer import run
         from trainer.detector import run as detector
 
         console = Console(stderr=True, quiet=quiet)
@@ -71,7 +70,7 @@ def fit(
             return
         loaded = trainer.config.load(config).model_copy(update=given)
         found = run.train(loaded, runs / config.stem, **how)
-        _show(found.facts, partial(present.show, found), quiet=quiet, as_json=as_json)
+        _show(found.facts, found.show, quiet=quiet, as_json=as_json)
         if not quiet and not as_json:
             print(f"Look at {runs / config.stem / 'report.html'}")  # noqa: T201
 
@@ -106,7 +105,7 @@ def evaluate(
 
         import trainer.config
         import trainer.detector.config
-        from trainer import present, run
+        from trainer import run
         from trainer.detector import run as detector
 
         console = Console(stderr=True, quiet=quiet)
@@ -117,7 +116,7 @@ def evaluate(
             return
         loaded = None if config is None else trainer.config.load(config)
         found = run.evaluate_model(model, loaded, output, reference, runs, device, console)
-        _show(found.facts, partial(present.show, found), quiet=quiet, as_json=as_json)
+        _show(found.facts, found.show, quiet=quiet, as_json=as_json)
 
 
 @app.command()

@@ -16,8 +16,8 @@ CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 
 TASKS = {path.name: yaml.safe_load(path.read_text()).get("task") for path in sorted(CONFIGS.glob("*.yaml"))}
 
-RESTORERS = [name for name, task in TASKS.items() if task not in (None, "detect")]
-"""Those of ``trainer`` but for the detector's, which has tests of its own."""
+RESTORERS = [name for name, task in TASKS.items() if task not in (None, "detect", "anomaly")]
+"""Those of ``trainer`` but for the detector's and the ranking's, which have tests of their own."""
 
 
 def shrunk(name: str, folder: Path) -> dict[str, Any]:
