@@ -9,6 +9,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.bootstrap import CONFIDENCE
+
 Scores: TypeAlias = NDArray[np.float64]
 
 Scene: TypeAlias = tuple[Scores, Scores]
@@ -60,11 +62,12 @@ def precision(scenes: Sequence[Scene], random: np.random.Generator) -> float:
 
 
 def interval(scenes: Sequence[Scene], measure: Callable[[Sequence[Scene]], float]) -> tuple[float, float]:
-    """Return the 95% interval of a measure, by a bootstrap over scenes (Efron 1979)."""
+    """Return an interval of a measure, by a bootstrap over scenes (Efron 1979)."""
     random = np.random.default_rng(0)
     drawn = [
         measure([scenes[place] for place in random.integers(0, len(scenes), len(scenes))])
         for _ in range(ROUNDS)
     ]
-    low, high = np.quantile(drawn, [0.025, 0.975])
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(drawn, [tail, 1 - tail])
     return float(low), float(high)

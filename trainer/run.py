@@ -21,7 +21,6 @@ from streamer.modelfile import Header
 from streamer.nets import Network
 from streamer.yaml_file import read_yaml
 from trainer import anomaly, data, duplicates, partners, report
-from trainer.anomaly import Ranking
 from trainer.assess import assess
 from trainer.config import HIDING, TrainConfig, dump, parse
 from trainer.data import Split
@@ -31,6 +30,7 @@ from trainer.evaluation import Evaluation
 from trainer.pairs import find_boxes
 from trainer.reference import REFERENCE, alike, find_reference
 from trainer.sides import sides
+from trainer.strangeness import Ranking
 from trainer.system import System
 
 logger = logging.getLogger(__name__)

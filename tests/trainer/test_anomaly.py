@@ -19,7 +19,8 @@ from tests.scene import seen, view
 from tests.standin import Outcome
 from tests.trainer.scenes import command
 from trainer import anomaly, config, ranking
-from trainer.anomaly import COLUMNS, ERROR, GRADIENTS, NEGATIVE, PRODUCT, SCORES, SMOOTH
+from trainer.anomaly import ERROR, GRADIENTS, NEGATIVE, PRODUCT, SCORES, SMOOTH
+from trainer.strangeness import COLUMNS, Ranking
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 WIDTH, HEIGHT = 160, 96
@@ -146,7 +147,7 @@ def test_a_run_goes_on_as_if_never_interrupted(work: Path, monkeypatch: pytest.M
     path = small(work)
     assert command("fit", path, "--runs", "whole").code == 0
 
-    def stop(*_: object, **__: object) -> anomaly.Ranking:
+    def stop(*_: object, **__: object) -> Ranking:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:

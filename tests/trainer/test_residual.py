@@ -64,4 +64,4 @@ def test_a_network_sees_the_brightness_of_the_resized_picture(network: Network) 
     red[..., 0] = 255
     picture, drawn = draw(network, red, SIZE, CPU)
     assert picture.shape == drawn.shape == (1, 1, SIZE, SIZE)
-    assert picture.unique().tolist() == pytest.approx([0.299])
+    assert torch.unique(picture).tolist() == pytest.approx([0.299])
