@@ -1,7 +1,7 @@
 """What an autoencoder's ranking of strange pictures is worth, beside chance and what streamer makes of them.
 
-The pictures are those of ``trainer.tamper``: what comes after the first half of each scene, as it is, and
-every second of it after each of the misdeeds that the reference has.
+As in ``trainer.tamper``, what comes after the first half of each scene is normal, and each of the misdeeds
+that the reference has is done to every second picture of it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from trainer import ranking, scenes, tamper
 from trainer.assess import readable, seen_before
 from trainer.config import TrainConfig
 from trainer.data import Picture, Split
-from trainer.images import read_image
 from trainer.ranking import OBVIOUS, SHARE
 from trainer.residual import draw, residual
 from trainer.strangeness import COLUMNS, Figure, Ranking, Row
@@ -127,11 +126,9 @@ def _scenes(split: Split) -> Iterator[tuple[str, list[Image]]]:
         return picture.clip
 
     clips = groupby(sorted(readable(split.test), key=clip_of), clip_of)
-    return scenes.of_clips((clip, _read(list(pictures))) for clip, pictures in clips)
-
-
-def _read(pictures: Sequence[Picture]) -> Iterator[Image]:
-    return (read_image(picture.path).numpy() for picture in pictures)
+    return scenes.of_clips(
+        (clip, scenes.in_order([picture.path for picture in pictures])) for clip, pictures in clips
+    )
 
 
 def _scored(

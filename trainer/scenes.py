@@ -68,8 +68,13 @@ def _images(folder: Path) -> Iterator[tuple[str, Iterator[Image]]]:
     for path in images_below(folder)[0]:
         clips.setdefault(clip_of(path.relative_to(folder).as_posix(), "name"), []).append(path)
     for clip, paths in clips.items():
-        ordered = sorted(paths, key=lambda path: [int(n) for n in re.findall(r"\d+", path.stem)])
-        yield clip, (read_image(path).numpy() for path in ordered)
+        yield clip, in_order(paths)
+
+
+def in_order(paths: Iterable[Path]) -> Iterator[Image]:
+    """Read a clip's images in the order of the numbers in their names, whatever folders they lie in."""
+    for path in sorted(paths, key=lambda path: [int(n) for n in re.findall(r"\d+", path.stem)]):
+        yield read_image(path).numpy()
 
 
 def _frames(path: Path) -> Iterator[Image]:

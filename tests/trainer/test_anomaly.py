@@ -18,7 +18,7 @@ from streamer.nets.autoencoder import Autoencoder
 from tests.scene import seen, view
 from tests.standin import Outcome
 from tests.trainer.scenes import command
-from trainer import anomaly, config, ranking
+from trainer import anomaly, config, data, ranking
 from trainer.anomaly import ERROR, GRADIENTS, NEGATIVE, PRODUCT, SCORES, SMOOTH
 from trainer.strangeness import COLUMNS, Ranking
 
@@ -118,6 +118,18 @@ def test_fit_trains_ranks_and_writes_the_run_and_evaluate_finds_the_same(work: P
     assert again.code == 0, again.err
     found = json.loads(again.out)
     assert found | {"model": ""} == facts | {"model": ""}
+
+
+def test_a_clip_is_taken_in_its_order_though_a_dataset_has_it_in_several_folders(work: Path) -> None:
+    for number in range(11, -1, -2):
+        (work / "pictures" / "more").mkdir(exist_ok=True)
+        (work / "pictures" / f"c_{number}.png").rename(work / "pictures" / "more" / f"c_{number}.png")
+    split = data.read(config.load(small(work)).data, 0)
+    assert [picture.name for picture in split.test[:3]] == ["c_0.png", "c_2.png", "c_4.png"]
+    ((name, pictures),) = anomaly._scenes(split)
+    assert name == "c"
+    for number, picture in enumerate(pictures):
+        np.testing.assert_array_equal(picture, seen(view(2, WIDTH, HEIGHT), 200 + number))
 
 
 def test_the_page_shows_what_is_drawn_and_needs_nothing_but_itself(work: Path) -> None:
