@@ -88,11 +88,12 @@ def save(path: Path, network: nn.Module, header: Header, *, half: bool) -> None:
             raise
 
 
-def load(path: Path) -> tuple[Network, Header]:
-    """Read the model file of a restorer.
+def load(path: Path, tasks: Collection[str] = RESTORING) -> tuple[Network, Header]:
+    """Read the model file of a restorer, or of another network that maps pictures onto pictures.
 
     Args:
         path: of a file that ``save`` wrote.
+        tasks: what it may have been trained for.
 
     Returns:
         The network in float32 on the CPU in evaluation mode, and the header.
@@ -101,7 +102,7 @@ def load(path: Path) -> tuple[Network, Header]:
         ModelError: it is missing, no safetensors, truncated, not ours, for another task, or its weights
             don't fit its network; one line that says which.
     """
-    return _load(path, RESTORING, nets.build)
+    return _load(path, tasks, nets.build)
 
 
 def load_detector(path: Path) -> tuple[Fcos, Header]:

@@ -11,6 +11,7 @@ import torch
 from rich.console import Console
 
 from streamer.errors import ConfigError, SourceError
+from streamer.modelfile import Header
 from trainer.conditions import FULL_SIZE, conditions
 from trainer.config import HIDING, TrainConfig
 from trainer.cost import costs, machine
@@ -67,10 +68,7 @@ def assess(
         tables, regions = _whole(model, systems, split, config, shown, device, console), ""
     if not all(table.rows for table in tables):
         raise ConfigError(_nothing(split, config))
-    seen = set(model.header.training.get("clips", {}).get("train", ()))
-    overlap = sorted(seen & {row.picture.clip for row in tables[0].rows})
-    if overlap:
-        logger.warning("training saw %s: the numbers do not say what it does elsewhere", ", ".join(overlap))
+    overlap = seen_before(model.header, (row.picture.clip for row in tables[0].rows))
     worst, best = shown.extremes()
     return Evaluation(
         name=model.name,
@@ -126,7 +124,7 @@ def _whole(
 ) -> list[Table]:
     """Return a table for every condition under which whole pictures are restored."""
     tables = []
-    every = list(conditions(config, _readable(split.test), model, device))
+    every = list(conditions(config, readable(split.test), model, device))
     for condition in every:
         doing = f"evaluating {condition.case}".strip()
         scored = score_whole(
@@ -145,7 +143,7 @@ def _whole(
     return tables
 
 
-def _readable(pictures: Iterable[Picture]) -> list[Picture]:
+def readable(pictures: Iterable[Picture]) -> list[Picture]:
     """Leave out what is no image, damaged or truncated, and say so."""
     found = []
     for picture in pictures:
@@ -156,6 +154,14 @@ def _readable(pictures: Iterable[Picture]) -> list[Picture]:
             continue
         found.append(picture)
     return found
+
+
+def seen_before(header: Header, clips: Iterable[str]) -> list[str]:
+    """Return which clips a model was trained on, and say so where there are any."""
+    overlap = sorted(set(header.training.get("clips", {}).get("train", ())) & set(clips))
+    if overlap:
+        logger.warning("training saw %s: the numbers do not say what it does elsewhere", ", ".join(overlap))
+    return overlap
 
 
 class _Shown:

@@ -7,7 +7,6 @@ import signal
 import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -76,7 +75,7 @@ def fit(
         import trainer.accident.config
         import trainer.config
         import trainer.detector.config
-        from trainer import present, run
+        from trainer import run
         from trainer.accident import run as accident
         from trainer.detector import run as detector
 
@@ -95,7 +94,7 @@ def fit(
             return
         loaded = trainer.config.load(config).model_copy(update=given)
         found = run.train(loaded, runs / config.stem, **how)
-        _show(found.facts, partial(present.show, found), quiet=quiet, as_json=as_json)
+        _show(found.facts, found.show, quiet=quiet, as_json=as_json)
         if not quiet and not as_json:
             print(f"Look at {runs / config.stem / 'report.html'}")  # noqa: T201
 
@@ -132,7 +131,7 @@ def evaluate(
         import trainer.accident.config
         import trainer.config
         import trainer.detector.config
-        from trainer import present, run
+        from trainer import run
         from trainer.accident import run as accident
         from trainer.detector import run as detector
 
@@ -149,7 +148,7 @@ def evaluate(
             return
         loaded = None if config is None else trainer.config.load(config)
         found = run.evaluate_model(model, loaded, output, reference, runs, device, console)
-        _show(found.facts, partial(present.show, found), quiet=quiet, as_json=as_json)
+        _show(found.facts, found.show, quiet=quiet, as_json=as_json)
 
 
 @app.command()

@@ -159,6 +159,26 @@ class PairedConfig(Section):
     """What is to come out."""
 
 
+class AnomalyConfig(Section):
+    """What ``task: anomaly`` learns what is normal from."""
+
+    subsets: int = Field(default=10, ge=1, le=100_000)
+    """How many sets of pictures are drawn. Training takes one after the other, each for an equal share of
+    ``fit.epochs``."""
+    pictures: int = Field(default=1000, ge=1, le=100_000)
+    """In each subset; where there are fewer frames they come again, changed as ``fit.augment`` says."""
+    misbehaving: int = Field(default=50, ge=0)
+    """Of these: out of focus, before a wall, or covered."""
+
+    @model_validator(mode="after")
+    def _mostly_normal(self) -> AnomalyConfig:
+        if self.misbehaving >= self.pictures:
+            raise ValueError(
+                f"misbehaving: expected fewer than the {self.pictures} of pictures, found {self.misbehaving}"
+            )
+        return self
+
+
 class NetworkConfig(Section):
     """Which network, and its own options beside the name."""
 
@@ -233,9 +253,9 @@ class TrainConfig(Section):
     """The whole file."""
 
     version: Literal[1] = 1
-    task: Literal["deblur", "inpaint", "denoise", "colourise", "paired"] = "deblur"
+    task: Literal["deblur", "inpaint", "denoise", "colourise", "paired", "anomaly"] = "deblur"
     """What a pair is made by: hiding, hiding that leaves nothing (``blur.method: solid``), noise, taking the
-    colour away, or none of these: ``paired`` has both pictures."""
+    colour away, or none of these: ``paired`` has both pictures, ``anomaly`` one, to be drawn as it is."""
     seed: int = Field(default=0, ge=0, lt=2**32)
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     """``auto``, ``cpu``, ``cuda`` or ``cuda:N``."""
@@ -250,6 +270,8 @@ class TrainConfig(Section):
     """For ``task: colourise``."""
     paired: PairedConfig | None = None
     """For ``task: paired``, and for ``task: colourise`` in place of pictures whose colour is taken away."""
+    anomaly: AnomalyConfig = AnomalyConfig()
+    """For ``task: anomaly``."""
     pairs: PairsConfig = PairsConfig()
     network: NetworkConfig = NetworkConfig()
     fit: FitConfig = FitConfig()
@@ -320,8 +342,23 @@ def parse(data: Mapping[str, Any]) -> TrainConfig:
         )
     if "scale" in config.fit.augment and (config.task in HIDING or config.pairs.of != "crops"):
         raise ConfigError("fit.augment: scale is for crops where nothing is hidden; leave it out")
+    if config.task == "anomaly":
+        _check_anomaly(config, network)
     _check_folders(config)
     return config
+
+
+def _check_anomaly(config: TrainConfig, network: nn.Module) -> None:
+    """Refuse what leaves nothing to tell what is normal by."""
+    if config.pairs.of != "frames":
+        raise ConfigError(f"pairs.of: anomaly takes whole pictures; expected frames, found {config.pairs.of}")
+    if config.data.subsets is not None:
+        raise ConfigError("data.subsets: anomaly draws its own, as anomaly.subsets says; leave it out")
+    if network.residual:
+        raise ConfigError(
+            f"network: {config.network.name} hands its input on, so that nothing is strange to it; "
+            "expected autoencoder"
+        )
 
 
 def _check_folders(config: TrainConfig) -> None:

@@ -82,16 +82,8 @@ class Crops(Items):
         epoch, item = divmod(index, len(self))
         random = np.random.default_rng([self._seed, 0 if self._fixed else epoch, item])
         picture = self._pictures[self._large[item % len(self._large)]]
-        square = torch.from_numpy(self._cut(picture, random)).permute(2, 0, 1)
-        # what happens is drawn here, not by torchvision's own classes: they draw from torch's one generator,
-        # which an item would have to put aside, seed and put back, for a third of the speed
-        if "mirror" in self._augment and random.random() < 0.5:
-            square = transforms.horizontal_flip(square)
-        if "flip" in self._augment and random.random() < 0.5:
-            square = transforms.vertical_flip(square)
-        square = transforms.to_dtype(square, torch.float32, scale=True)
-        if "colour" in self._augment:
-            square = _coloured(square, random)
+        cut = torch.from_numpy(self._cut(picture, random)).permute(2, 0, 1)
+        square = varied(cut, self._augment, random)
         return self._degrade(square, random), square[:3], torch.ones(1, self._size, self._size)
 
     def _cut(self, picture: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
@@ -107,6 +99,26 @@ class Crops(Items):
                 side = round(random.uniform(self._size, min(3 * self._size, height, width)))
             top, left = (int(random.integers(extent - side + 1)) for extent in (height, width))
         return resized(picture[top : top + side, left : left + side], self._size, self._size)
+
+
+def varied(square: Tensor, kinds: Collection[str], random: np.random.Generator) -> Tensor:
+    """Change a square at random.
+
+    Args:
+        square: uint8 ``[C, S, S]``.
+        kinds: of ``mirror``, ``flip`` and ``colour``, as ``FitConfig.augment`` says.
+        random: what happens is drawn from it, not by torchvision's own classes: they draw from torch's one
+            generator, which an item would have to put aside, seed and put back, for a third of the speed.
+
+    Returns:
+        float32 ``[C, S, S]`` in 0 to 1.
+    """
+    if "mirror" in kinds and random.random() < 0.5:
+        square = transforms.horizontal_flip(square)
+    if "flip" in kinds and random.random() < 0.5:
+        square = transforms.vertical_flip(square)
+    square = transforms.to_dtype(square, torch.float32, scale=True)
+    return _coloured(square, random) if "colour" in kinds else square
 
 
 def _coloured(square: Tensor, random: np.random.Generator) -> Tensor:

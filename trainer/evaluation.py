@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
+from trainer import present
 from trainer.bootstrap import CONFIDENCE, RESAMPLINGS
 from trainer.cost import Cost, Machine
 from trainer.report import Sample
@@ -55,3 +59,11 @@ class Evaluation:
             costs = [cost.facts() for cost in self.costs]
             facts["cost"] = {"machine": self.machine.facts(), "ms_per_frame": costs}
         return facts
+
+    def show(self, console: Console) -> None:
+        """Print it; as ``present.show``."""
+        present.show(self, console)
+
+    def write(self, folder: Path, curves: bytes | None = None) -> None:
+        """Write it to files; as ``present.write``."""
+        present.write(self, folder, curves)

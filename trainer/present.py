@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from trainer import report
-from trainer.evaluation import Evaluation
 from trainer.report import Page, Sample, page
 from trainer.report.grid import MINUS, intervals
 from trainer.summary import Table
+
+if TYPE_CHECKING:
+    from trainer.evaluation import Evaluation
 
 
 def show(evaluation: Evaluation, console: Console) -> None:

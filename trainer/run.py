@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from rich.console import Console
@@ -20,7 +20,7 @@ from streamer.errors import ConfigError, SinkError
 from streamer.modelfile import Header
 from streamer.nets import Network
 from streamer.yaml_file import read_yaml
-from trainer import data, duplicates, partners, present, report
+from trainer import anomaly, data, duplicates, partners, report
 from trainer.assess import assess
 from trainer.config import HIDING, TrainConfig, dump, parse
 from trainer.data import Split
@@ -30,6 +30,7 @@ from trainer.evaluation import Evaluation
 from trainer.pairs import find_boxes
 from trainer.reference import REFERENCE, alike, find_reference
 from trainer.sides import sides
+from trainer.strangeness import Ranking
 from trainer.system import System
 
 logger = logging.getLogger(__name__)
@@ -37,13 +38,19 @@ logger = logging.getLogger(__name__)
 MODEL = "model.safetensors"
 """Written last: where it is, the run is whole."""
 
+TASKS = (*modelfile.RESTORING, "anomaly")
+"""What model files may be for that are measured here."""
+
+Outcome: TypeAlias = Evaluation | Ranking
+"""What is measured of a restorer, or of what tells misbehaving pictures from normal ones."""
+
 MAY_CHANGE = ("device", "fit.devices")
 """What may differ between a run and its continuation."""
 
 
 def train(
     config: TrainConfig, folder: Path, *, resume: bool, overwrite: bool, steps: int | None, console: Console
-) -> Evaluation:
+) -> Outcome:
     """Train a network and write everything about it to a folder.
 
     Args:
@@ -68,6 +75,8 @@ def train(
     check(folder, dump(config), resume=resume, overwrite=overwrite, defaults=dump(TrainConfig()))
     split = duplicates.check(read(config), config.data, console)
     boxes: BoxesByName = _boxes(split, config, device, console) if config.task in HIDING else {}
+    if config.task == "anomaly":
+        anomaly.require_scene(split)  # before hours are spent on what is measured with it
     known, unseen = sides(split, boxes, config, device, console)
     _say(split)
     report.write_yaml(folder / "config.yaml", dump(config))
@@ -75,19 +84,25 @@ def train(
         config, known, unseen, folder / "checkpoints", device,
         resume=resume, steps=steps, progress=console.is_terminal and not console.quiet,
     )  # fmt: skip
-    rows = [{"epoch": "identity", "train_loss": "", **fitted.identity}, *fitted.rows]
-    report.write_csv(folder / "metrics.csv", rows)
-    curves = report.curves(fitted.rows, fitted.identity)
+    # where a picture is to be drawn again as it is, doing nothing is perfect and says nothing
+    identity = {} if config.task == "anomaly" else fitted.identity
+    rows = [{"epoch": "identity", "train_loss": "", **identity}] if identity else []
+    report.write_csv(folder / "metrics.csv", [*rows, *fitted.rows])
+    curves = report.curves(fitted.rows, identity)
     report.write(folder / "curves.png", curves)
     header = _header(config, split, best=fitted.best, steps=steps)
     # what is measured is what is shipped: after rounding to 16 bits
     draft = folder / "checkpoints" / MODEL
     _save(draft, fitted.network, header)
-    network, _ = modelfile.load(draft)
-    model = System(_row_name(folder.name), network, header, device)
-    reference = find_reference(config.task, None, folder.parent, model, folder / MODEL, device)
-    found = assess(model, reference, split, boxes, config, device, console)
-    present.write(found, folder, curves)
+    network, _ = modelfile.load(draft, TASKS)
+    found: Outcome
+    if config.task == "anomaly":
+        found = anomaly.assess(folder.name, network, header, split, config, device, console)
+    else:
+        model = System(_row_name(folder.name), network, header, device)
+        reference = find_reference(config.task, None, folder.parent, model, folder / MODEL, device)
+        found = assess(model, reference, split, boxes, config, device, console)
+    found.write(folder, curves)
     _save(folder / MODEL, fitted.network, replace(header, metrics=found.facts(pictures=False)))
     draft.unlink()
     return found
@@ -101,7 +116,7 @@ def evaluate_model(
     runs: Path,
     device: str | None,
     console: Console,
-) -> Evaluation:
+) -> Outcome:
     """Measure a model file on the test clips.
 
     Args:
@@ -118,7 +133,7 @@ def evaluate_model(
         SinkError: something cannot be written.
     """
     path = modelfile.locate(model)
-    network, header = modelfile.load(path)
+    network, header = modelfile.load(path, TASKS)
     if config is None:
         if "config" not in header.training:
             raise ConfigError(f"{path}: does not say what it was trained with; give a configuration after it")
@@ -132,14 +147,23 @@ def evaluate_model(
         raise ConfigError(f"task: is {config.task}, but {path} was trained for {header.task}")
     resolved = resolve(device or config.device)
     row = model if model.startswith("bundled") else path.parent.name if path.name == MODEL else path.stem
-    system = System(_row_name(row), network, header, resolved)
-    held_against = find_reference(header.task, reference, runs, system, path, resolved)
-    split = duplicates.check(read(config, tests=True), config.data, console)
-    boxes = _boxes(split, config, resolved, console) if config.task in HIDING else {}
-    _say(split)
-    found = assess(system, held_against, split, boxes, config, resolved, console)
+    found: Outcome
+    if config.task == "anomaly":
+        if reference is not None:
+            raise ConfigError("--reference: a ranking is held against chance alone; leave it out")
+        split = duplicates.check(read(config, tests=True), config.data, console)
+        _say(split)
+        anomaly.require_scene(split)
+        found = anomaly.assess(row, network, header, split, config, resolved, console)
+    else:
+        system = System(_row_name(row), network, header, resolved)
+        held_against = find_reference(header.task, reference, runs, system, path, resolved)
+        split = duplicates.check(read(config, tests=True), config.data, console)
+        boxes = _boxes(split, config, resolved, console) if config.task in HIDING else {}
+        _say(split)
+        found = assess(system, held_against, split, boxes, config, resolved, console)
     if folder is not None:
-        present.write(found, folder)
+        found.write(folder)
     return found
 
 

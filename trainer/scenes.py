@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import av
@@ -37,12 +37,16 @@ def read(footage: Sequence[Path], chosen: Collection[str] = ()) -> Iterator[tupl
         SourceError: a clip or an image cannot be read.
     """
     for path in footage:
-        for clip, pictures in _images(path) if path.is_dir() else [(path.stem, _frames(path))]:
-            if chosen and clip not in chosen:
-                continue
-            scenes = [scene[:MOST] for scene in split(pictures) if len(scene) >= LEAST]
-            for number, scene in enumerate(scenes, 1):
-                yield clip if len(scenes) == 1 else f"{clip}, scene {number}", scene
+        clips = _images(path) if path.is_dir() else [(path.stem, _frames(path))]
+        yield from of_clips((clip, pictures) for clip, pictures in clips if not chosen or clip in chosen)
+
+
+def of_clips(clips: Iterable[tuple[str, Iterator[Image]]]) -> Iterator[tuple[str, list[Image]]]:
+    """Yield the scenes of clips, each given as its name and its pictures in order; names as in ``read``."""
+    for clip, pictures in clips:
+        scenes = [scene[:MOST] for scene in split(pictures) if len(scene) >= LEAST]
+        for number, scene in enumerate(scenes, 1):
+            yield clip if len(scenes) == 1 else f"{clip}, scene {number}", scene
 
 
 def split(pictures: Iterator[Image]) -> list[list[Image]]:
@@ -64,8 +68,13 @@ def _images(folder: Path) -> Iterator[tuple[str, Iterator[Image]]]:
     for path in images_below(folder)[0]:
         clips.setdefault(clip_of(path.relative_to(folder).as_posix(), "name"), []).append(path)
     for clip, paths in clips.items():
-        ordered = sorted(paths, key=lambda path: [int(n) for n in re.findall(r"\d+", path.stem)])
-        yield clip, (read_image(path).numpy() for path in ordered)
+        yield clip, in_order(paths)
+
+
+def in_order(paths: Iterable[Path]) -> Iterator[Image]:
+    """Read a clip's images in the order of the numbers in their names, whatever folders they lie in."""
+    for path in sorted(paths, key=lambda path: [int(n) for n in re.findall(r"\d+", path.stem)]):
+        yield read_image(path).numpy()
 
 
 def _frames(path: Path) -> Iterator[Image]:

@@ -17,6 +17,7 @@ from trainer.data import Picture, Split
 from trainer.degrade import BoxesByName
 from trainer.hidden import HiddenCrops
 from trainer.images import size_of
+from trainer.mixture import Mixture
 from trainer.pairs import Items, Pairs, find_boxes, make_side, require_objects
 from trainer.store import LONGEST, store
 from trainer.subsets import Subsets
@@ -80,6 +81,11 @@ def _items(
     longest = None if hides else LONGEST
     decoded = store(pictures, Path(config.data.cache), f"decoding ({side})", console, longest)
     split.counts["unreadable"] += len(decoded.unreadable)
+    if config.task == "anomaly" and not fixed:
+        return Mixture(
+            decoded, config.anomaly, form.size,
+            epochs=config.fit.epochs, augment=config.fit.augment, seed=config.seed,
+        )  # fmt: skip
     items: Crops | HiddenCrops
     if hides:
         items = HiddenCrops(decoded, boxes, config.blur, form, each=each, fixed=fixed, seed=config.seed)

@@ -6,7 +6,7 @@ done to the same looks. No detector runs, so that traffic is not left out of the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,7 +14,6 @@ from statistics import fmean, median
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from rich import box
 from rich.console import Console
 from rich.progress import track
@@ -25,24 +24,10 @@ from streamer.errors import ConfigError
 from streamer.frame import Detections, Image
 from streamer.watch.look import look
 from streamer.watch.tamper import Tamper
-from streamer.watch.verdict import judge
-from trainer import scenes
+from streamer.watch.verdict import Verdict, judge
+from trainer import ranking, scenes
 from trainer.misdeeds import MISDEEDS, freeze, gradually, sensed
-
-RANKED = 100
-"""The first so many of a ranking count, of which ``SHARE`` are misbehaving: the reference's measure."""
-
-SHARE = 0.076
-"""Of all looks."""
-
-OBVIOUS = ("defocus 2", "defocus 4", "defocus 8", "defocus 16", "wall", "cover")
-"""What the ranking's misbehaving looks are: the reference's blurred, walls and covered."""
-
-DRAWS = 20
-"""Rankings that are drawn."""
-
-ROUNDS = 1000
-"""Of the bootstrap over scenes."""
+from trainer.ranking import OBVIOUS, RANKED, SHARE
 
 SECONDS = 8.0
 """From a misdeed's beginning on, within which an event is to be raised."""
@@ -65,6 +50,10 @@ class Scene:
     """Of those that score 0.5 or more: whether the kind is right."""
     alarms: dict[str, dict[str, tuple[float, bool] | None]] = field(default_factory=dict)
     """By misdeed and how quickly it was done: after how many seconds, and whether its kind is right."""
+
+    def against(self, misdeeds: Sequence[str]) -> ranking.Scene:
+        """Return the scores after some misdeeds, and those of what is normal."""
+        return np.array([score for name in misdeeds for score in self.scores[name]]), np.array(self.normal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +151,9 @@ def evaluate(footage: Sequence[Path], chosen: Sequence[str], console: Console, *
     return Report(
         {name: len(scene.normal) for name, scene in measured.items()},
         {name: _row(name, list(measured.values())) for name in names},
-        _precision(list(measured.values()), np.random.default_rng(seed)),
+        ranking.precision(
+            [scene.against(OBVIOUS) for scene in measured.values()], np.random.default_rng(seed)
+        ),
         fmean(score >= 0.5 for score in normal),
     )
 
@@ -175,24 +166,13 @@ def measure(pictures: Sequence[Image], *, seed: int) -> Scene:
         seed: of the misdeeds.
     """
     half = len(pictures) // 2
-    watcher = Tamper(TamperConfig(every=scenes.EVERY))
-    for number, picture in enumerate(pictures[:half]):
-        watcher.see(picture, NOTHING, number * scenes.EVERY)
-    reference, rest = watcher.reference, pictures[half:]
-
-    def scored(picture: Image) -> tuple[float, str | None]:
-        verdict = judge(look(picture, NOTHING.boxes, half * scenes.EVERY), reference)
-        return verdict.score, verdict.kind
-
-    scene = Scene(normal=[scored(picture)[0] for picture in rest])
+    watcher, rest = learned(pictures[:half]), pictures[half:]
+    scene = Scene(normal=[verdict.score for verdict in verdicts(watcher, rest)])
     count = round(SECONDS / scenes.EVERY)
-    for place, (name, misdeed) in enumerate(MISDEEDS.items()):
-        looks = [
-            scored(misdeed.deed(picture, 1.0, np.random.default_rng([seed, place, index])))
-            for index, picture in enumerate(rest[::2])
-        ]
-        scene.scores[name] = [score for score, _ in looks]
-        scene.right[name] = [kind in misdeed.kinds for score, kind in looks if score >= 0.5]
+    for name, misdeed in MISDEEDS.items():
+        looks = list(verdicts(watcher, after(name, rest, seed)))
+        scene.scores[name] = [verdict.score for verdict in looks]
+        scene.right[name] = [verdict.kind in misdeed.kinds for verdict in looks if verdict.score >= 0.5]
         scene.alarms[name] = {
             how: _alarm(
                 watcher, half, gradually(_to_and_fro(rest, count), misdeed.deed, seed, over), misdeed.kinds
@@ -203,6 +183,33 @@ def measure(pictures: Sequence[Image], *, seed: int) -> Scene:
     stuck = freeze(list(_to_and_fro(rest, count)))
     scene.alarms["freeze"] = {"at once": _alarm(lively, start, stuck, ("frozen",))}
     return scene
+
+
+def learned(pictures: Sequence[Image]) -> Tamper:
+    """Return a watcher that has seen normal pictures."""
+    watcher = Tamper(TamperConfig(every=scenes.EVERY))
+    for number, picture in enumerate(pictures):
+        watcher.see(picture, NOTHING, number * scenes.EVERY)
+    return watcher
+
+
+def verdicts(watcher: Tamper, pictures: Iterable[Image]) -> Iterator[Verdict]:
+    """Yield what a watcher says of pictures, each alone, without learning from them."""
+    for picture in pictures:
+        yield judge(look(picture, NOTHING.boxes, 0.0), watcher.reference)
+
+
+def after(name: str, pictures: Sequence[Image], seed: int) -> Iterator[Image]:
+    """Yield every second picture after a misdeed, done to each in another way.
+
+    Args:
+        name: of the misdeed.
+        pictures: normal ones.
+        seed: of what is done.
+    """
+    place = list(MISDEEDS).index(name)
+    for index, picture in enumerate(pictures[::2]):
+        yield MISDEEDS[name].deed(picture, 1.0, np.random.default_rng([seed, place, index]))
 
 
 def _alarm(
@@ -238,43 +245,14 @@ def _row(name: str, measured: Sequence[Scene]) -> Row:
     raised = {how: _raised(found) for how, found in alarms.items()}
     if name not in measured[0].scores:
         return Row(0, None, None, None, raised)
-    pairs = [(np.array(scene.scores[name]), np.array(scene.normal)) for scene in measured]
+    pairs = [scene.against((name,)) for scene in measured]
     right = [kind for scene in measured for kind in scene.right[name]]
-    random = np.random.default_rng(0)
-    drawn = [
-        _pooled([pairs[place] for place in random.integers(0, len(pairs), len(pairs))]) for _ in range(ROUNDS)
-    ]
-    low, high = np.quantile(drawn, [0.025, 0.975])
     looks = sum(len(bad) for bad, _ in pairs)
-    return Row(looks, _pooled(pairs), (float(low), float(high)), fmean(right) if right else None, raised)
+    bounds = ranking.interval(pairs, ranking.pooled)
+    return Row(looks, ranking.pooled(pairs), bounds, fmean(right) if right else None, raised)
 
 
 def _raised(found: Sequence[tuple[float, bool] | None]) -> Raised:
     alarms = [each for each in found if each is not None]
     named = fmean(right for _, right in alarms) if alarms else 0.0
     return Raised(len(alarms) / len(found), named, median(after for after, _ in alarms) if alarms else None)
-
-
-def _pooled(pairs: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]]) -> float:
-    return auroc(np.concatenate([bad for bad, _ in pairs]), np.concatenate([good for _, good in pairs]))
-
-
-def auroc(bad: NDArray[np.float64], good: NDArray[np.float64]) -> float:
-    """Return how likely one of ``bad`` is above one of ``good``, equals counting half; both ``[N]``."""
-    ordered = np.sort(good)
-    below = np.searchsorted(ordered, bad, "left") + np.searchsorted(ordered, bad, "right")
-    return float(below.mean() / (2 * len(good)))
-
-
-def _precision(measured: Sequence[Scene], random: np.random.Generator) -> float:
-    """Draw rankings with replacement, since there may be fewer looks than one takes."""
-    normal = np.array([score for scene in measured for score in scene.normal])
-    bad = np.array([score for scene in measured for name in OBVIOUS for score in scene.scores[name]])
-    found: list[float] = []
-    for _ in range(DRAWS):
-        some = random.choice(bad, RANKED)
-        scores = np.concatenate([random.choice(normal, round(RANKED / SHARE) - RANKED), some])
-        # of equal scores the normal ones come first
-        best = np.argsort(-scores, kind="stable")[:RANKED]
-        found.append(float((best >= len(scores) - RANKED).mean()))
-    return fmean(found)

@@ -18,6 +18,8 @@ def degradation(config: TrainConfig) -> Degrade:
         return partial(_noisy, config=config)
     if config.task == "paired":
         return given
+    if config.task == "anomaly":
+        return nothing
     if config.colour.hints == "sparse":
         return partial(colour.with_spots, most=config.colour.spots)
     return colour.with_plate if config.colour.hints == "plate" else colour.without
@@ -33,3 +35,8 @@ def _noisy(clean: Tensor, random: np.random.Generator, *, config: TrainConfig) -
 def given(both: Tensor, random: np.random.Generator) -> Tensor:
     """Return the partner of a picture: float32 ``[6, H, W]`` to ``[3, H, W]``."""
     return both[3:]
+
+
+def nothing(clean: Tensor, random: np.random.Generator) -> Tensor:
+    """Return the picture as it is."""
+    return clean

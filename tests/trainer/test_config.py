@@ -121,6 +121,22 @@ def test_the_environment_is_substituted(tmp_path: Path) -> None:
             },
             r"data\.extra: its pictures have no partners; paired has the folders",
         ),
+        (
+            {"version": 1, "task": "anomaly", "anomaly": {"pictures": 50}},
+            r"anomaly: misbehaving: expected fewer than the 50 of pictures, found 50",
+        ),
+        (
+            {"version": 1, "task": "anomaly", "pairs": {"of": "crops"}},
+            r"pairs\.of: anomaly takes whole pictures; expected frames, found crops",
+        ),
+        (
+            {"version": 1, "task": "anomaly", "data": {"subsets": {"count": 2, "each": 9}}},
+            r"data\.subsets: anomaly draws its own, as anomaly\.subsets says; leave it out",
+        ),
+        (
+            {"version": 1, "task": "anomaly", "network": {"name": "unet"}},
+            r"network: unet hands its input on, so that nothing is strange to it; expected autoencoder",
+        ),
         ({"version": 1, "fit": {"augment": ["scale"]}}, r"fit\.augment: scale is for crops where nothing is"),
         (
             {"version": 1, "noise": {"jpeg": [90, 30]}},
@@ -129,7 +145,7 @@ def test_the_environment_is_substituted(tmp_path: Path) -> None:
         ({"version": 1, "noise": {"h264": 60}}, r"noise\.h264: expected a number from 0 to 51, or two"),
         ({"version": 1, "noise": {"gain": -1.0}}, r"noise\.gain: expected a number from 0 to 255, or two"),
         ({"version": 1, "data": {"subsets": {"count": 2}}}, r"data\.subsets\.each: is missing"),
-        ({"version": 1, "task": "sharpen"}, r"task: expected 'deblur', .* or 'paired', found 'sharpen'"),
+        ({"version": 1, "task": "sharpen"}, r"task: expected 'deblur', .* or 'anomaly', found 'sharpen'"),
         ({"version": 1, "network": {"name": "gan"}}, "network: unknown network 'gan'; known are"),
         ({"version": 1, "network": {"name": "unet", "depth": 1}}, "network: depth: unknown key"),
         (

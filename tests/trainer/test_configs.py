@@ -16,8 +16,10 @@ CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 
 TASKS = {path.name: yaml.safe_load(path.read_text()).get("task") for path in sorted(CONFIGS.glob("*.yaml"))}
 
-RESTORERS = [name for name, task in TASKS.items() if task not in (None, "detect", "accident")]
-"""Those of ``trainer`` but for the detector's and the one for accidents, which have tests of their own."""
+OWN = (None, "detect", "anomaly", "accident")
+"""Tasks that are no restorer's, which have tests of their own."""
+
+RESTORERS = [name for name, task in TASKS.items() if task not in OWN]
 
 
 def shrunk(name: str, folder: Path) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -65,24 +65,6 @@ def test_images_are_taken_by_clip_in_the_order_of_their_numbers(tmp_path: Path) 
 def test_scenes_that_are_too_short_are_left_out(tmp_path: Path) -> None:
     clip = footage.write_clip(tmp_path / "short.mp4", looks(50), options={"crf": "20"})
     assert list(scenes.read([clip])) == []
-
-
-def test_auroc_is_how_often_a_misdeed_is_above_what_is_normal() -> None:
-    assert tamper.auroc(np.array([0.9, 0.8]), np.array([0.1, 0.2])) == 1.0
-    assert tamper.auroc(np.array([0.1]), np.array([0.9])) == 0.0
-    assert tamper.auroc(np.array([0.5, 0.5]), np.array([0.5])) == 0.5
-    assert tamper.auroc(np.array([0.3, 0.7]), np.array([0.2, 0.5])) == 0.75
-
-
-def test_precision_counts_what_misbehaves_among_the_first_hundred(few: None) -> None:
-    def scene(normal: float, bad: float) -> tamper.Scene:
-        return tamper.Scene([normal] * 5, dict.fromkeys(("defocus 8", "wall"), [bad] * 3))
-
-    draw: Callable[[], np.random.Generator] = lambda: np.random.default_rng(0)  # noqa: E731
-    assert tamper._precision([scene(0.1, 0.9)], draw()) == 1.0
-    assert tamper._precision([scene(0.9, 0.1)], draw()) == 0.0
-    # what scores the same is not found
-    assert tamper._precision([scene(0.5, 0.5)], draw()) == 0.0
 
 
 @pytest.mark.usefixtures("few")
