@@ -46,8 +46,8 @@ class DetectConfig(Section):
     hide_threshold: float = Field(default=HIDE_THRESHOLD, ge=0.0, le=1.0)
     """The score from which on it is hidden; never more than ``threshold``."""
     hide_threshold_large: float | None = Field(default=None, ge=0.0, le=1.0)
-    """The same for boxes larger than 0.6% of the frame, from ``hide_threshold`` to ``threshold``; None: as for
-    others. Most objects that are missed are small, and large boxes are most of what is hidden needlessly."""
+    """The same for boxes larger than 0.6% of the frame, ``threshold`` at most; None: as for others. Most
+    objects that are missed are small, and large boxes are most of what is hidden needlessly."""
     every: int = Field(default=1, ge=1, le=100)
     """Look at every so manieth frame only; tracks say what to hide in the others."""
     on_failure: OnFailure = "hide"
