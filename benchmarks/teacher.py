@@ -23,7 +23,7 @@ from streamer.frame import Detections, Discontinuity, End, Frame
 from trainer import strong
 
 LEAST = 0.01
-"""The least score that is kept, of the teacher and of the detector that is judged."""
+"""The least score of the teacher's that is kept."""
 
 
 def group(label: str) -> str:
@@ -56,8 +56,8 @@ class Pass:
     """What its findings depend on."""
 
     @classmethod
-    def single(cls, config: DetectConfig, threshold: float = LEAST) -> Pass:
-        """A detector as a run would use it, but for the least score."""
+    def single(cls, config: DetectConfig, threshold: float) -> Pass:
+        """A detector as a run would use it, but for the least score that it returns."""
         detector = detect.load(config, torch.device("cpu"), classes=STREET, threshold=threshold)
         identity = f"{_content(config)} {detector.engine} {config.tiles} {threshold}"
         return cls(detector.name, detector.engine, lambda image: detector.detect([image])[0], identity)

@@ -17,6 +17,10 @@ HIDE_THRESHOLD = 0.2
 FAINT = 0.5
 """Share of the score that hides from which on a detection goes on with a track, though it begins none."""
 
+LARGE = 0.006
+"""Share of the frame's area from which on a box is large: above it YOLOX-nano, which sees 416 pixels of the
+frame's width, misses next to nothing at four times the score that it needs below."""
+
 OnFailure: TypeAlias = Literal["hide", "drop"]
 
 
@@ -41,6 +45,9 @@ class DetectConfig(Section):
     """The score from which on a detection counts as an object, in the logs."""
     hide_threshold: float = Field(default=HIDE_THRESHOLD, ge=0.0, le=1.0)
     """The score from which on it is hidden; never more than ``threshold``."""
+    hide_threshold_large: float | None = Field(default=None, ge=0.0, le=1.0)
+    """The same for boxes larger than 0.6% of the frame, ``threshold`` at most; None: as for others. Most
+    objects that are missed are small, and large boxes are most of what is hidden needlessly."""
     every: int = Field(default=1, ge=1, le=100)
     """Look at every so manieth frame only; tracks say what to hide in the others."""
     on_failure: OnFailure = "hide"
@@ -99,6 +106,12 @@ class DetectConfig(Section):
                 f"hide_threshold is {self.hide_threshold:g}, above threshold ({self.threshold:g}): "
                 "what counts as an object must be hidden"
             )
+        large = self.hide_threshold_large
+        if large is not None and not self.hides_from <= large <= self.threshold:
+            raise ValueError(
+                f"hide_threshold_large is {large:g}: expected from hide_threshold ({self.hides_from:g}) "
+                f"to threshold ({self.threshold:g})"
+            )
         return self
 
     @field_validator("classes")
@@ -134,6 +147,9 @@ def one_or_several(value: object) -> object:
     if not value:
         raise ValueError("expected keys and values, or a list with those of each detector, found no detector")
     first, *others = TypeAdapter(tuple[DetectConfig, ...]).validate_python(tuple(value))
+    for place, each in enumerate((first, *others) if others else ()):
+        if each.hide_threshold_large is not None:
+            raise mistake((place, "hide_threshold_large"), value, "stands where there is one detector alone")
     for place, other in enumerate(others, 1):
         for key in FOR_ALL:
             if key in other.model_fields_set:

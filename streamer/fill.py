@@ -130,7 +130,8 @@ def _blur_opencv(area: Image, height: int, how: MaskConfig) -> Image:
 
 def _pixelate_opencv(area: Image, height: int, how: MaskConfig) -> Image:
     cell = math.ceil(spread(height, how))
-    return _grow_opencv(_average_opencv(area, cell), cell, cv2.INTER_NEAREST, *area.shape[:2])
+    # not INTER_NEAREST, which takes a row or a column from the cell before it at sides such as 49
+    return _grow_opencv(_average_opencv(area, cell), cell, cv2.INTER_NEAREST_EXACT, *area.shape[:2])
 
 
 def _reflect(length: int, before: int, after: int, device: torch.device) -> torch.Tensor:

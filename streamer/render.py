@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 import torch
 
-from streamer.detect import select
+from streamer.detect import hides_from, select
 from streamer.detectors import DetectConfig
 from streamer.errors import ConfigError
 from streamer.failsafe import FailureLog, all_or_each
@@ -99,6 +99,6 @@ def _detected(
         return Detected(frame, image, select(said.found, config), failure, sighting)
     # what was hidden stays hidden, whatever its class; what else scores enough to be hidden is, too
     named = np.array([label in config.sought for label in said.found.labels], bool)
-    least = np.array([config.hide_threshold_of(label) for label in said.found.labels], np.float32)
+    least = hides_from(said.found, config, *size)
     kept = said.found.keep(said.hidden | (named & (said.found.scores >= least)))
     return Detected(frame, image, kept.and_carried(said.carried), failure, sighting)

@@ -9,9 +9,10 @@ from typing import Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from streamer.detect.ensemble import Ensembled
-from streamer.detectors import DetectConfig
+from streamer.detectors import LARGE, DetectConfig
 from streamer.errors import ConfigError
 from streamer.frame import Detections
 
@@ -111,3 +112,22 @@ def select(detections: Detections, config: DetectConfig) -> Detections:
     named = np.array([label in config.sought for label in detections.labels], bool)
     seeks = np.array([config.seek_threshold_of(label) for label in detections.labels], np.float32)
     return detections.keep(named & (detections.scores >= seeks))
+
+
+def hides_from(found: Detections, config: DetectConfig, width: int, height: int) -> NDArray[np.float32]:
+    """Say from which score on each of some detections is hidden, by its class and its size.
+
+    Args:
+        found: N detections in a frame.
+        config: of its camera.
+        width: of the frame, in pixels.
+        height: of the frame, in pixels.
+
+    Returns:
+        float32 ``[N]``.
+    """
+    least = np.array([config.hide_threshold_of(label) for label in found.labels], np.float32)
+    if config.hide_threshold_large is None:
+        return least
+    large = (found.boxes[:, 2:] - found.boxes[:, :2]).prod(axis=1) > LARGE * width * height
+    return np.where(large, np.float32(config.hide_threshold_large), least)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from streamer.channel import Guarded
-from streamer.detect import Detector, select
+from streamer.detect import Detector, hides_from, select
 from streamer.detectors import DetectConfig
 from streamer.errors import HungError
 from streamer.failsafe import FailureLog, all_or_each
@@ -88,7 +88,7 @@ def trusted(found: Detections, frame: Frame, config: DetectConfig) -> Detections
     wrong = off[:, 0] | off[:, 1]
     if not wrong.any():
         return asked
-    least = np.array([config.hide_threshold_of(label) for label in asked.labels], np.float32)
+    least = hides_from(asked, config, frame.stream.width, frame.stream.height)
     certain = np.flatnonzero(wrong & (asked.scores >= least))
     if len(certain):
         box = ", ".join(f"{edge:.6g}" for edge in asked.boxes[certain[0]])

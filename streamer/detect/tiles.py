@@ -150,17 +150,41 @@ def cover(found: Sequence[Pass], width: int, height: int) -> Detections:
     # apart from each other, so that no piece of an object stands for all of it
     objects, pieces = (_best(_clipped(each, width, height), {}) for each in (parts, rest))
     both = Detections.join([objects, pieces])
-    boxes, labels = both.boxes, np.array(both.labels, object)
-    holds = _within(boxes, boxes) & (both.scores[None, :] >= both.scores[:, None])
-    holds &= (labels[:, None] == labels[None, :]) & (np.arange(len(both)) < len(objects))[None, :]
-    for part in np.argsort((boxes[:, 2:] - boxes[:, :2]).prod(axis=1)):
-        if holds[part].any():  # what holds it is larger, so that it comes later itself
-            holder = boxes[holds[part].argmax()]
-            holder[:2] = np.minimum(holder[:2], boxes[part, :2])
-            holder[2:] = np.maximum(holder[2:], boxes[part, 2:])
+    labels = np.array(both.labels, object)
+    held = np.zeros(len(both), np.bool_)
+    # class by class: a low threshold finds thousands of boxes, whose pairs would fill gigabytes
+    for label in dict.fromkeys(both.labels):
+        chosen = np.flatnonzero(labels == label)
+        held[chosen] = _taken_in(both.boxes, both.scores, chosen, int((chosen < len(objects)).sum()))
     strays = [each.keep(_astray(each.boxes, width, height)) for _, each in found]
-    everything = Detections.join([both.take(np.flatnonzero(~holds.any(axis=1))), *strays])
+    everything = Detections.join([both.keep(~held), *strays])
     return everything.take(np.argsort(-everything.scores, kind="stable"))
+
+
+def _taken_in(
+    boxes: NDArray[np.float32], scores: NDArray[np.float32], chosen: NDArray[np.intp], entire: int
+) -> NDArray[np.bool_]:
+    """Grow whole boxes of one class so that they hold their parts.
+
+    Args:
+        boxes: float32 ``[N, 4]``; those that have parts are changed.
+        scores: float32 ``[N]``.
+        chosen: places of the class's M boxes among them.
+        entire: how many of these, the first ones, are whole.
+
+    Returns:
+        bool ``[M]``: which are parts of another.
+    """
+    own, surety = boxes[chosen], scores[chosen]
+    holds = _within(own, own) & (surety[None, :] >= surety[:, None])
+    holds &= (np.arange(len(chosen)) < entire)[None, :]
+    for part in np.argsort((own[:, 2:] - own[:, :2]).prod(axis=1)):
+        if holds[part].any():  # what holds it is larger, so that it comes later itself
+            holder = own[holds[part].argmax()]
+            holder[:2] = np.minimum(holder[:2], own[part, :2])
+            holder[2:] = np.maximum(holder[2:], own[part, 2:])
+    boxes[chosen] = own
+    return np.asarray(holds.any(axis=1))
 
 
 class Tiled:

@@ -42,7 +42,8 @@ class Decoder:
         self._source = source
         self._stats = stats
         self._patience = patience
-        self._audio: deque[AudioPacket] = deque(maxlen=backlog)
+        self._audio: deque[AudioPacket] = deque()
+        self._backlog = backlog
 
     def take_audio(self) -> list[AudioPacket]:
         """The audio packets read since this was last asked."""
@@ -62,7 +63,7 @@ class Decoder:
                 return
             if packet.stream_index != video.index:
                 if packet.size:
-                    self._audio.append(detach(packet))
+                    self._keep(detach(packet))
                 continue
             if packet.has_sidedata("encryption_info"):
                 raise SourceError(f"{self._source.name}: is encrypted; decrypt it first")
@@ -70,6 +71,13 @@ class Decoder:
                 self.cut_off = packet.is_corrupt
             yield from self._decode(packet)
         yield from self._decode(None)  # what the decoder still holds where reading broke off
+
+    def _keep(self, packet: AudioPacket) -> None:
+        """Let audio wait for a picture; beyond the backlog the oldest of it is left out, and counted."""
+        self._audio.append(packet)
+        if self._backlog is not None and len(self._audio) > self._backlog:
+            self._audio.popleft()
+            self._stats.audio_dropped += 1
 
     def _packets(self) -> Iterator[Packet[Any]]:
         """Demux, going on after a failed read for as long as packets still come."""

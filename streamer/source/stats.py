@@ -31,4 +31,4 @@ class SourceStats:
     connections: int = 0
     """Times that a live camera was connected to and delivered; above 1, it was lost in between."""
     audio_dropped: int = 0
-    """Audio packets left out, since they fit neither the track nor the timeline."""
+    """Audio packets left out, since they fit neither the track nor the timeline, or no picture came."""

@@ -10,6 +10,7 @@ from dataclasses import replace
 from itertools import count
 
 from streamer.config import CameraConfig
+from streamer.detect import hides_from
 from streamer.frame import Batch, Detected, Discontinuity, End, Marker
 from streamer.track.tracker import Tracker
 
@@ -81,7 +82,7 @@ class Window:
         return len(self._waiting)
 
     def _begin(self) -> Tracker:
-        return Tracker(self._numbers, self._config.detect.hide_threshold_of, self._config.track.hold)
+        return Tracker(self._numbers, self._config.track.hold)
 
     def take(self, item: Detected) -> list[Detected]:
         """Take in a frame; returns those that need wait no longer, in order."""
@@ -103,7 +104,9 @@ class Window:
 
     def _followed(self, item: Detected) -> Detected:
         """Give objects their tracks, and leave out those that need not be hidden."""
-        found = self._tracker.look(item.frame.time_s, item.detections)
+        stream = item.frame.stream
+        least = hides_from(item.detections, self._config.detect, stream.width, stream.height)
+        found = self._tracker.look(item.frame.time_s, item.detections, least)
         assert found.tracks is not None  # noqa: S101, the tracker gives them
         sighting = None if item.sighting is None else replace(item.sighting, found=found)
         return replace(item, detections=found.keep(found.tracks >= 0), sighting=sighting)

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamer.boxes import rounded
+from streamer.detectors import FAINT
 from streamer.frame import Detections
 from streamer.track.motion import Box
 from streamer.track.track import LIKE, NEAR_FAINT, REACH, Track, group
@@ -27,27 +28,27 @@ NEAR = 0.6
 class Tracker:
     """All objects of one camera between two discontinuities."""
 
-    def __init__(self, numbers: Iterator[int], hides_from: Callable[[str], float], hold: float) -> None:
+    def __init__(self, numbers: Iterator[int], hold: float) -> None:
         """Begin with nothing known.
 
         Args:
             numbers: identities of tracks to come.
-            hides_from: least score with which a track of a class begins; what is fainter goes on with one.
             hold: seconds for which an unseen object is followed.
         """
         self._numbers = numbers
-        self._hides_from = hides_from
         self._hold = hold
         self._tracks: list[Track] = []
         self._looked_at = float("-inf")
         self._faint: deque[tuple[float, list[Box]]] = deque()
 
-    def look(self, time: float, found: Detections) -> Detections:
+    def look(self, time: float, found: Detections, least: NDArray[np.float32]) -> Detections:
         """Take in what was found in a frame.
 
         Args:
             time: of the frame, in seconds; always more than in the call before.
-            found: in it, faint detections included.
+            found: in it, N faint detections included.
+            least: float32 ``[N]``: the score with which each of them would begin a track; what is fainter,
+                down to ``FAINT`` of that, goes on with one.
 
         Returns:
             All of ``found`` with their tracks; what is faint and without a track, -1, need not be hidden.
@@ -55,14 +56,15 @@ class Tracker:
         boxes = [
             Box((x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0) for x0, y0, x1, y1 in found.boxes.tolist()
         ]
-        strong = found.scores >= np.array([self._hides_from(label) for label in found.labels], np.float32)
+        strong = found.scores >= least
+        faint = np.flatnonzero(~strong & (found.scores >= np.float32(FAINT) * least))
         owners: list[Track | None] = [None] * len(boxes)
         live = [track for track in self._tracks if self._is_followed(track, time)]
         left = self._match(time, live, np.flatnonzero(strong), boxes, found.labels, owners, NEAR)
         if self._hold > 0:
             known = [track for track in left if track.confirmed]
-            self._match(time, known, np.flatnonzero(~strong), boxes, found.labels, owners, NEAR_FAINT)
-            self._remember(time, [boxes[index] for index in np.flatnonzero(~strong) if owners[index] is None])
+            self._match(time, known, faint, boxes, found.labels, owners, NEAR_FAINT)
+            self._remember(time, [boxes[index] for index in faint if owners[index] is None])
         for index, (box, owner) in enumerate(zip(boxes, owners, strict=True)):
             if owner is not None:
                 first_again = not owner.confirmed

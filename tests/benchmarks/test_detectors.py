@@ -8,13 +8,11 @@ import pytest
 
 from benchmarks.detectors import Judged, average_precision, main
 from streamer import modelfile
-from streamer.classes import COCO
 from streamer.errors import ModelError
 from streamer.frame import Detections
 from streamer.modelfile import Header
 from streamer.nets.fcos import Fcos, Options
 from tests import footage
-from tests.streamer.detect import onnx_file
 
 
 def boxes(*corners: tuple[int, int], scores: list[float] | None = None) -> Detections:
@@ -44,15 +42,6 @@ def test_average_precision_is_the_area_under_the_envelope() -> None:
     # from the best score on: right, wrong, right, right: precision 1, 1/2, 2/3, 3/4
     assert average_precision(scores, right, 4) == pytest.approx((1 + 0.75 + 0.75) / 4)
     assert average_precision(np.zeros(0), np.zeros(0, bool), 4) == 0.0
-
-
-@pytest.fixture
-def sees_a_car(tmp_path: Path) -> Path:
-    """A YOLOX network that sees the same car in every picture, hence in every tile."""
-    output = np.zeros((1, 84, 85), np.float32)
-    output[0, 17, :4] = (0.5, 0.5, 1.0, 1.0)
-    output[0, 17, [4, 5 + COCO.index("car")]] = 0.9
-    return onnx_file.constant(tmp_path / "car.onnx", output, (1, 3, 64, 64))
 
 
 def test_every_engine_gets_a_row(sees_a_car: Path, tmp_path: Path) -> None:

@@ -277,6 +277,18 @@ def test_zones_are_polygons_in_shares_of_the_frame() -> None:
             {"detect": {"threshold": 0.2, "hide_threshold": 0.3}},
             "detect: hide_threshold is 0.3, above threshold (0.2)",
         ),
+        (
+            {"detect": {"hide_threshold": 0.1, "hide_threshold_large": 0.05}},
+            "detect: hide_threshold_large is 0.05: expected from hide_threshold (0.1) to threshold (0.25)",
+        ),
+        (
+            {"detect": {"hide_threshold_large": 0.3}},
+            "detect: hide_threshold_large is 0.3: expected from hide_threshold (0.2) to threshold (0.25)",
+        ),
+        (
+            {"detect": [{}, {"hide_threshold_large": 0.25}]},
+            "detect.1.hide_threshold_large: stands where there is one detector alone",
+        ),
         ({"detect": {"every": 0}}, "detect.every: expected greater than or equal to 1, found 0"),
         ({"detect": []}, "detect: expected keys and values, or a list with those of each detector, found no"),
         ({"detect": ["a"]}, "detect.0: expected keys and values, found 'a'"),

@@ -25,7 +25,8 @@ def test_opencv_and_torch_fill_alike(width: int, height: int, region: int, **giv
     other = fill_torch(torch.from_numpy(image), region, how, None)
     assert one.shape == tuple(other.shape) == image.shape
     difference = np.abs(one.astype(int) - other.numpy())
-    assert difference.max() <= 3
+    # a mean is rounded once, a Gaussian by rows, by columns and by interpolation
+    assert difference.max() <= (3 if how.method == "gaussian" else 1)
     assert difference.mean() < 0.8  # of an almost even picture rounding may move all samples
 
 
@@ -60,6 +61,15 @@ def test_solid_and_a_step_of_one_need_no_noise() -> None:
     random = np.random.default_rng(0)
     assert noise(5, 5, MaskConfig(method="solid"), random) is None
     assert noise(5, 5, MaskConfig(quantise=1), random) is None
+
+
+@pytest.mark.parametrize("cell", [49, 98, 103])
+def test_a_pixelated_cell_ends_where_it_should_whatever_its_side(cell: int) -> None:
+    image = np.zeros((2 * cell, 3 * cell, 3), np.uint8)
+    image[:cell, cell : 2 * cell] = 200  # exactly one cell
+    how = MaskConfig(method="pixelate", strength=0.5, quantise=1)
+    np.testing.assert_array_equal(fill_opencv(image, 2 * cell, how, None), image)
+    np.testing.assert_array_equal(fill_torch(torch.from_numpy(image), 2 * cell, how, None).numpy(), image)
 
 
 def test_a_pixelated_cell_is_the_mean_of_what_it_covers() -> None:

@@ -22,6 +22,8 @@ from streamer.config import CameraConfig
 from streamer.errors import SourceError
 from streamer.frame import AudioPacket, AudioTrack, Discontinuity, End, Frame
 from streamer.source import SourceStats, probe, read
+from streamer.source.decode import Decoder
+from streamer.source.input import open_file
 from tests.footage import Sound, chirp, number_of, picture, read_clip, read_sound, shift, write_clip
 
 Item = Frame | Discontinuity | End
@@ -350,6 +352,21 @@ def test_sound_that_differs_from_the_first_files_is_left_out_and_counted(tmp_pat
     packets = audio_in(items_of(tmp_path, stats))
     assert sum(len(bytes(packet)) for packet in packets) == 8000
     assert stats.audio_dropped > 10
+
+
+def test_sound_for_which_no_picture_comes_is_left_out_from_the_oldest_on_and_counted(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "1.mov", 25, sound=Sound(chirp(1.0, 8000), 8000), audio_codec="pcm_alaw")
+    left: list[list[int | None]] = []
+    stats = SourceStats()
+    for backlog in (None, 2):
+        with open_file(clip) as opened:
+            decoder = Decoder(opened, stats, backlog=backlog)
+            assert len(list(decoder.pictures(threading.Event()))) == 25
+            left.append([packet.pts for packet in decoder.take_audio()])
+    everything, kept = left
+    assert len(everything) > 2
+    assert kept == everything[-2:]
+    assert stats.audio_dropped == len(everything) - 2
 
 
 def test_a_folder_with_one_bad_file_plays_the_others_and_then_fails(tmp_path: Path) -> None:

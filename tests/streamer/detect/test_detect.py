@@ -12,6 +12,7 @@ from streamer.detectors import DetectConfig
 from streamer.errors import ConfigError, ModelError
 from streamer.frame import Detections
 from tests.streamer.detect import onnx_file
+from tests.values import detections
 
 CPU = torch.device("cpu")
 
@@ -68,6 +69,16 @@ def test_selection_knows_groups_and_all_classes() -> None:
     vehicles = detect.select(found, DetectConfig(classes=("vehicle",)))
     assert vehicles.labels == ("bicycle", "car", "motorcycle", "bus", "truck")
     assert detect.select(found, DetectConfig(classes=COCO)).labels == COCO
+
+
+def test_what_is_large_is_hidden_from_its_own_score_on_where_there_is_one() -> None:
+    # of a frame of 1000x1000, 0.6% is 6000 pixels
+    found = detections((0, 0, 60, 100), (0, 0, 61, 100), (-500, 0, -490, 10))
+    both = DetectConfig(hide_threshold=0.05, hide_threshold_large=0.2)
+    np.testing.assert_allclose(detect.hides_from(found, both, 1000, 1000), [0.05, 0.2, 0.05])
+    same = DetectConfig(hide_threshold=0.05)
+    np.testing.assert_allclose(detect.hides_from(found, same, 1000, 1000), [0.05, 0.05, 0.05])
+    assert detect.hides_from(Detections.none(), both, 1000, 1000).shape == (0,)
 
 
 def test_selection_from_nothing_is_nothing() -> None:

@@ -1,5 +1,6 @@
 """Tiles of a frame, boxes that a tile cuts, and one box for each object."""
 
+import tracemalloc
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from streamer.classes import COCO
 from streamer.detect import tiles
 from streamer.detect.stage import stage
 from streamer.detectors import DetectConfig
@@ -132,6 +134,20 @@ def test_for_hiding_a_cut_box_goes_where_a_whole_and_surer_one_holds_it(
     tile = tiles.tiles(WIDTH, HEIGHT, 2, 2)[0]
     passes = [(FRAME, found(whole)), (tile, found((200, 20, 399, 100, 0.6, "bus")))]
     assert tiles.cover(passes, WIDTH, HEIGHT).boxes.tolist() == left
+
+
+def test_thousands_of_faint_boxes_take_megabytes() -> None:
+    rng = np.random.default_rng(0)
+    start = rng.uniform(0, 300, (3000, 2))
+    boxes = np.concatenate([start, start + rng.uniform(4, 12, (3000, 2))], axis=1).astype(np.float32)
+    labels = tuple(COCO[index % 6] for index in range(3000))
+    many = Detections(boxes, np.linspace(0.05, 0.01, 3000, dtype=np.float32), labels)
+    tracemalloc.start()
+    try:
+        assert len(tiles.cover([(FRAME, many)], WIDTH, HEIGHT)) > 1000
+        assert tracemalloc.get_traced_memory()[1] < 32 * 2**20
+    finally:
+        tracemalloc.stop()
 
 
 def test_no_piece_of_an_object_stands_for_the_whole() -> None:

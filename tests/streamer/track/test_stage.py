@@ -1,7 +1,7 @@
 """What was missed in a frame is hidden there all the same: proved on the pixels that leave."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -114,6 +114,26 @@ def test_faint_detections_go_on_with_a_track_in_both_directions_and_never_begin_
     assert not [index for index in shown if index >= 12]
     faint = scene(TIMES, [CAR], lambda index, _: 0.2)
     assert not any(len(item.regions) for item in hidden(single(faint), config))
+
+
+def test_a_large_box_needs_its_own_score_to_be_hidden_and_half_of_it_to_go_on_with_a_track() -> None:
+    def small(time: float) -> tuple[float, float, float, float]:
+        return 20.0 + 10 * time, 20.0, 35.0 + 10 * time, 35.0  # 0.4% of the frame, and the car is 3%
+
+    def hidden_by(score: Callable[[int, int], float]) -> tuple[set[int], set[int]]:
+        items = hidden(single(scene(TIMES, [small, CAR], score)), config)
+        shown = leaks(items, [small, CAR])
+        return tuple({index for index in range(40) if who not in shown.get(index, [])} for who in (0, 1))  # type: ignore[return-value]
+
+    config = settings(detect={"threshold": 0.3, "hide_threshold": 0.05, "hide_threshold_large": 0.2})
+    every = set(range(40))
+    assert hidden_by(lambda index, who: 0.19) == (every, set())
+    assert hidden_by(lambda index, who: 0.21) == (every, every)
+    # after three sure sightings fainter ones go on with it, down to half of the score
+    assert hidden_by(lambda index, who: 0.21 if index < 3 else 0.11)[1] == every
+    given_up = hidden_by(lambda index, who: 0.21 if index < 3 else 0.09)[1]
+    assert given_up >= {0, 1, 2}
+    assert given_up.isdisjoint(range(8, 40))
 
 
 def test_nothing_is_hidden_across_a_discontinuity() -> None:
