@@ -47,7 +47,7 @@ def conditions(
             ("8 bits in, 8 bits out, as streamer restores", True),
         ):
             for strength in SIGMAS if isinstance(sigma, list) else (sigma,):
-                noise = config.noise.model_copy(update={"sigma": strength})
+                noise = config.noise.model_copy(update={"sigma": strength, "clipped": 0.0})
                 degrade = degradation(config.model_copy(update={"noise": noise}))
                 pairing = paired_by(degrade, without_colour=bare)
                 yield Condition(title, f"sigma {strength:g}", pictures, pairing, rounded)

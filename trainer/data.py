@@ -260,14 +260,14 @@ def images_below(folder: Path) -> tuple[list[Path], int]:
         ConfigError: there are no images.
     """
     files = [p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".")]
-    files.sort(key=_in_order)
+    files.sort(key=natural)
     images = [p for p in files if p.suffix.lower() in IMAGES]
     if not images:
         raise ConfigError(f"{folder}: no images in it or below ({', '.join(IMAGES)})")
     return images, len(files) - len(images)
 
 
-def _in_order(path: Path) -> list[tuple[str, int]]:
+def natural(path: Path) -> list[tuple[str, int]]:
     """Return what sorts a clip's frame 9 before its frame 10."""
     parts = re.split(r"(\d+)", path.as_posix())
     return [(text, int(number or -1)) for text, number in zip_longest(parts[::2], parts[1::2])]
@@ -281,7 +281,8 @@ def gather(source: Path, target: Path) -> tuple[list[Path], int]:
         target: made where it is missing; whatever else lies in it stays and is not used.
 
     Returns:
-        The images in ``target``, and how many other files there are below ``source``.
+        The images in ``target``, a clip's in order whatever folders they came from, and how many other files
+        there are below ``source``.
 
     Raises:
         ConfigError: there are no images.
@@ -301,7 +302,7 @@ def gather(source: Path, target: Path) -> tuple[list[Path], int]:
             gathered.append(target / name)
     except OSError as error:
         raise SinkError(f"data.frames: {target}: cannot be written: {error.strerror or error}") from error
-    return gathered, others
+    return sorted(gathered, key=lambda path: natural(path.with_suffix(""))), others
 
 
 def _copy(source: Path, target: Path) -> None:

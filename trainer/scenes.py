@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import numpy as np
 from streamer.cut import is_cut, thumbnail
 from streamer.errors import SourceError, one_line
 from streamer.frame import Image
-from trainer.data import clip_of, images_below
+from trainer.data import clip_of, images_below, natural
 from trainer.images import read_image
 
 EVERY = 0.2
@@ -73,7 +72,7 @@ def _images(folder: Path) -> Iterator[tuple[str, Iterator[Image]]]:
 
 def in_order(paths: Iterable[Path]) -> Iterator[Image]:
     """Read a clip's images in the order of the numbers in their names, whatever folders they lie in."""
-    for path in sorted(paths, key=lambda path: [int(n) for n in re.findall(r"\d+", path.stem)]):
+    for path in sorted(paths, key=lambda path: natural(Path(path.name))):
         yield read_image(path).numpy()
 
 

@@ -53,6 +53,11 @@ def test_noise_is_of_the_strength_that_each_case_names(tmp_path: Path, sigma: An
         assert torch.equal(condition.pairing(pictures[0])[1], degraded)  # the same again, and in both
 
 
+def test_noise_goes_beyond_black_and_white_though_training_cuts_some_of_it_off(tmp_path: Path) -> None:
+    for condition in made(saved(tmp_path), "denoise", SMALL, noise={"sigma": 51, "clipped": 1.0}):
+        assert float(condition.pairing(condition.pictures[0])[1].min()) < 0.0
+
+
 def test_a_network_without_colour_is_measured_on_brightness(tmp_path: Path) -> None:
     pictures = saved(tmp_path)
     (floats, _) = made(pictures, "denoise", {**SMALL, "grey": True}, noise={"sigma": 10})

@@ -140,6 +140,14 @@ def test_images_are_gathered_flat_under_unique_names(tmp_path: Path) -> None:
     assert (target / "a_0.png").read_bytes() == (source / "test" / "Accident" / "a_0.png").read_bytes()
 
 
+def test_a_clip_is_gathered_in_its_order_whatever_folders_it_lies_in(tmp_path: Path) -> None:
+    for number, folder in ((1, "train/Accident"), (2, "test/Accident"), (10, "test/Calm"), (9, "train/Calm")):
+        (tmp_path / "dataset" / folder).mkdir(parents=True)
+        (tmp_path / "dataset" / folder / f"gate_{number}.png").write_bytes(b"%d" % number)
+    found, _ = gather(tmp_path / "dataset", tmp_path / "frames")
+    assert [path.name for path in found] == ["gate_1.png", "gate_2.png", "gate_9.png", "gate_10.png"]
+
+
 def test_a_copy_that_was_cut_short_is_made_again(tmp_path: Path) -> None:
     source = frames(tmp_path / "dataset", ["a"], each=1)
     target = tmp_path / "frames"
