@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, get_args
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.errors import ConfigError
+from streamer.plain import real
 
 TamperKind: TypeAlias = Literal["defocused", "covered", "moved", "frozen", "black", "glare"]
 TAMPER_KINDS: tuple[TamperKind, ...] = get_args(TamperKind)
@@ -84,7 +84,7 @@ def read(line: str, where: str) -> dict[str, Any]:
         raise ConfigError(f"{where}: state: expected start or end")
     event: dict[str, Any] = said
     end_s = event.get("end_s")
-    if not math.isfinite(event["start_s"]) or not (end_s is None or isinstance(end_s, int | float)):
+    if not real(event["start_s"]) or not (end_s is None or real(end_s)):
         raise ConfigError(f"{where}: start_s and end_s: expected seconds")
     return event
 
