@@ -135,7 +135,7 @@ def events(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON line for each.")] = False,
     verbose: Verbose = False,
 ) -> None:
-    """List what was raised: which camera was tampered with, how, and when."""
+    """List what was raised: on which camera, what, and when."""
     with exits("streamer", verbose=verbose):
         from streamer import history
 

@@ -214,6 +214,11 @@ class WatchConfig(Section):
     tamper: Annotated[TamperConfig | None, BeforeValidator(_off)] = None
     """None (``off`` in the file, or absent) where nobody watches for it."""
 
+    @property
+    def on(self) -> bool:
+        """Whether anything is watched for."""
+        return any(getattr(self, name) is not None for name in type(self).model_fields)
+
 
 class Settings(Section):
     """What stands at the top level as defaults and what a camera may override."""

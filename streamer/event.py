@@ -27,7 +27,7 @@ class Event:
     """The same in both; of no other event, of whatever run."""
     camera: str
     kind: str
-    """What happened: one of ``TAMPER_KINDS``, so far."""
+    """What happened: one of ``TAMPER_KINDS``, or whatever else somebody watches for."""
     state: State
     start_s: float
     """When it began, in seconds of the camera's presentation time; it takes a while to be sure of it."""

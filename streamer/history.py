@@ -38,11 +38,11 @@ def show(
         ConfigError: there is no such file, a line is wrong, or there is no such camera or kind.
     """
     files = _files(path)
-    for kind in kinds:
-        if kind not in event.TAMPER_KINDS:
-            known = ", ".join(event.TAMPER_KINDS)
-            raise ConfigError(f"unknown kind {kind!r}{suggest(kind, event.TAMPER_KINDS)}; known: {known}")
     found = [each for file in files for each in read(file)]
+    known = list(dict.fromkeys((*event.TAMPER_KINDS, *sorted(each["kind"] for each in found))))
+    for kind in kinds:
+        if kind not in known:
+            raise ConfigError(f"unknown kind {kind!r}{suggest(kind, known)}; known: {', '.join(known)}")
     there = {each["camera"] for each in found} | {file.resolve().parent.name for file in files}
     for camera in cameras:
         if camera not in there:

@@ -35,7 +35,9 @@ from streamer.restore.stage import stage as restore_stage
 from streamer.restorers import RestoreConfig
 from streamer.sink import check_outputs, clear_outputs, write_summary
 from streamer.track.stage import stage as track_stage
+from streamer.watch.load import load as load_watchers
 from streamer.watch.stage import stage as watch_stage
+from streamer.watch.watcher import Watchers
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +57,7 @@ def assemble(
     device: torch.device,
     detector: Guarded[detect.Detector] | Recordings,
     restorers: Mapping[str, Sequence[Link]],
+    watchers: Watchers,
     waits: Callable[[str, int], None],
 ) -> Iterator[Iterator[Batch[Result | Dropped]]]:
     """Join the stages; leaving the context ends them.
@@ -65,6 +68,7 @@ def assemble(
         device: where pictures are from detection to measurement.
         detector: shared by all cameras; or what one has found before.
         restorers: by camera, one after the other.
+        watchers: of all cameras.
         waits: told a camera and how many more (or fewer) of its frames wait for those after them.
 
     Yields:
@@ -88,7 +92,7 @@ def assemble(
         random = Guarded(np.random.default_rng(), np.random.default_rng, "hide", _timeout(config))
         stack.enter_context(random)
         hidden = _named("hide", hide.stage(tracked, blur, zones, on_failure, random))
-        hidden = _named("watch", watch_stage(hidden, {c: cameras[c].watch for c in cameras}))
+        hidden = _named("watch", watch_stage(hidden, watchers))
         if device.type == "cpu":
             # a CPU has cores for two batches at a time; a GPU works on one after the other anyway
             hidden = stack.enter_context(ahead(hidden, AHEAD, "detect and hide"))
@@ -141,6 +145,7 @@ class Run:
         self.device = resolve(config.device)
         self.detector = recordings or load_detector(config, self.device)
         self.restorers = load_restorers(config, self.device)
+        self.watchers = load_watchers({name: camera.watch for name, camera in config.cameras.items()})
         paths = [Path(c.source) for c in config.cameras.values() if not source.is_live(c.source)]
         paths += [] if recordings is None else [each.path for each in recordings.cameras.values()]
         self._folders = [
@@ -286,7 +291,9 @@ class Run:
             with (
                 one_thread_each(),
                 self._guarded() as detector,
-                assemble(frames, self.config, self.device, detector, self.restorers, self._waits) as batches,
+                assemble(
+                    frames, self.config, self.device, detector, self.restorers, self.watchers, self._waits
+                ) as batches,
             ):
                 for item in chain.from_iterable(batches):
                     if isinstance(item, Result):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import streamer
+from streamer.event import Event
 from streamer.frame import Image
 from streamer.watch.tamper import Tamper
 from tests import footage, scene
@@ -177,6 +178,17 @@ def test_a_wrong_line_is_named(text: str, parts: list[str]) -> None:
     assert (outcome.code, outcome.out) == (2, "")
     assert all(part in outcome.err for part in parts)
     assert outcome.err.count("\n") == 1
+
+
+def test_kinds_are_those_of_tamper_and_what_the_files_hold() -> None:
+    line = Event("a", "gate", "smoke", "start", 1.0, None, 0.9).line()
+    Path("events.jsonl").write_text(f"{line}\n", encoding="utf-8")
+    assert command("events", "events.jsonl", "--kind", "smoke", "--json").out == f"{line}\n"
+    assert command("events", "events.jsonl", "--kind", "moved", "--json").out == ""
+    refused = command("events", "events.jsonl", "--kind", "smok")
+    assert (refused.code, refused.out) == (2, "")
+    assert "unknown kind 'smok' (did you mean 'smoke'?); known: defocused, " in refused.err
+    assert refused.err.endswith("glare, smoke\n")
 
 
 def test_a_line_that_a_kill_cut_off_is_left_out(caplog: pytest.LogCaptureFixture) -> None:

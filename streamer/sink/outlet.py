@@ -59,7 +59,7 @@ class Outlet:
         folder = Path(config.output.directory) / name
         try:
             self._log = LogSink(folder, sought)
-            if config.watch.tamper is not None:
+            if config.watch.on:
                 self._events = EventSink(folder)
         except SinkError as error:  # a full disk, say: the camera ends as if it had filled up later
             self._fail(error)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from itertools import islice
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from streamer.event import TamperKind
 from streamer.watch.verdict import Verdict
+from streamer.watch.watcher import Change
 
 CERTAIN = 3.5
 """How many times the time of a look counts that is certain; that of one at 0.5 counts once."""
@@ -20,8 +21,6 @@ GAP = 1.0
 
 FIRST = 5
 """Looks that say what kind it is: how it began tells more than how it looks in the end."""
-
-Change: TypeAlias = Literal["start", "end"]
 
 
 class _Heard(NamedTuple):

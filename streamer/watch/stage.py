@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import cv2
 import numpy as np
 import torch
 
-from streamer.config import WatchConfig
 from streamer.errors import one_line
 from streamer.event import Event, thumbnail_of
 from streamer.frame import Batch, Discontinuity, Dropped, End, Hidden, Image, Marker
-from streamer.watch.tamper import Alert, Tamper
+from streamer.watch.watcher import Alert, Watcher, Watchers
 
 logger = logging.getLogger(__name__)
 
@@ -24,46 +23,46 @@ THUMBNAIL = 320
 
 
 def stage(
-    batches: Iterable[Batch[Hidden | Dropped]], watch: Mapping[str, WatchConfig]
+    batches: Iterable[Batch[Hidden | Dropped]], watchers: Watchers
 ) -> Iterator[Batch[Hidden | Dropped]]:
     """Put events to the frames with which they start and end.
 
-    A watcher that raises is counted and said once; its frames go on as if nobody watched.
+    A watcher that raises is counted and said once; its frames go on as if it did not watch.
 
     Args:
         batches: hidden frames, what stands for dropped ones, and markers.
-        watch: what to watch for, by camera.
+        watchers: of each camera, and what they share.
     """
-    watchers = {
-        name: _Watcher(name, Tamper(config.tamper))
-        for name, config in watch.items()
-        if config.tamper is not None
+    posts = {
+        camera: [_Post(camera, name, watcher) for name, watcher in named.items()]
+        for camera, named in watchers.of.items()
+        if named
     }
 
     def watched(item: Hidden | Dropped | Marker) -> Hidden | Dropped | Marker:
-        camera = item.frame.camera if isinstance(item, Hidden) else item.camera
-        watcher = watchers.get(camera)
-        if watcher is None:
-            return item
         if isinstance(item, Hidden):
-            event = watcher.see(item)
-            return item if event is None else replace(item, events=(*item.events, event))
-        if isinstance(item, Discontinuity):
-            watcher.tamper.cut()
-        elif isinstance(item, End):
-            watcher.end()
+            seen = (post.see(item) for post in posts.get(item.frame.camera, ()))
+            events = tuple(event for event in seen if event is not None)
+            return replace(item, events=(*item.events, *events)) if events else item
+        for post in posts.get(item.camera, ()):
+            if isinstance(item, Discontinuity):
+                post.cut()
+            elif isinstance(item, End):
+                post.end()
         return item
 
     for batch in batches:
-        yield [watched(item) for item in batch] if watchers else batch
+        frames = [item for item in batch if isinstance(item, Hidden) and item.frame.camera in posts]
+        for shared in watchers.shared:
+            shared.begin(frames)
+        yield [watched(item) for item in batch] if posts else batch
 
 
-class _Watcher:
-    """One camera's watcher, whose failures are its own."""
+class _Post:
+    """A camera's watcher, whose failures are its own."""
 
-    def __init__(self, camera: str, tamper: Tamper) -> None:
-        self.tamper = tamper
-        self._camera = camera
+    def __init__(self, camera: str, name: str, watcher: Watcher) -> None:
+        self._camera, self._name, self._watcher = camera, name, watcher
         self._open = ""
         self._thumbnail: str | None = None
         self._failures = 0
@@ -71,7 +70,7 @@ class _Watcher:
     def see(self, item: Hidden) -> Event | None:
         """Take in a frame; return what starts or ends with it."""
         try:
-            alert = self.tamper.see(item.frame.image, item.detections, item.frame.time_s)
+            alert = self._watcher.see(item)
         except Exception as error:
             self._failed(error)
             return None
@@ -92,12 +91,19 @@ class _Watcher:
         self._thumbnail = thumbnail_of(event.id)
         return replace(event, picture=picture, thumbnail=self._thumbnail)
 
+    def cut(self) -> None:
+        """Pass on that what follows does not continue what came."""
+        try:
+            self._watcher.cut()
+        except Exception as error:
+            self._failed(error)
+
     def end(self) -> None:
         """Say what is left to say."""
-        if self.tamper.open is not None:
-            logger.warning("%s: %s until the end", self._camera, self.tamper.open)
+        if self._watcher.open is not None:
+            logger.warning("%s: %s until the end", self._camera, self._watcher.open)
         if self._failures > 1:
-            logger.warning("%s: watching failed for %d frames", self._camera, self._failures)
+            logger.warning("%s: watching failed for %d frames (%s)", self._camera, self._failures, self._name)
 
     def _event(self, alert: Alert) -> Event:
         if alert.change == "start":
@@ -110,7 +116,8 @@ class _Watcher:
     def _failed(self, error: Exception) -> None:
         self._failures += 1
         if self._failures == 1:
-            logger.error("%s: watching failed, frames go on without: %s", self._camera, one_line(error))
+            said = one_line(error)
+            logger.error("%s: watching failed (%s), frames go on without: %s", self._camera, self._name, said)
             logger.debug("details", exc_info=error)
 
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
 import numpy as np
 
 from streamer.config import TamperConfig
 from streamer.event import TamperKind
 from streamer.frame import Detections, Image
-from streamer.watch.alarm import Alarm, Change
+from streamer.watch.alarm import Alarm
 from streamer.watch.look import Look, look
 from streamer.watch.reference import Reference
 from streamer.watch.still import Stillness
 from streamer.watch.verdict import VISIBLE, Verdict
 from streamer.watch.views import Views
+from streamer.watch.watcher import Alert, Change
 
 MOVING = 0.6
 """Share of a look's edges that are gone in the next one from which on the camera is in motion."""
@@ -25,18 +23,6 @@ TEXTURE = 0.02
 
 ACCEPT = 900.0
 """Seconds after which a camera that was moved and stays so has a new view."""
-
-
-@dataclass(frozen=True, slots=True)
-class Alert:
-    """What a watcher says once: it has begun, or it is over."""
-
-    change: Change
-    kind: TamperKind
-    start_s: float
-    end_s: float | None
-    score: float
-    evidence: Mapping[str, float]
 
 
 class Tamper:

@@ -14,8 +14,9 @@ from streamer.watch.align import shift
 from streamer.watch.look import COLUMNS, ROWS, everywhere, look, reduced, weighted_median
 from streamer.watch.reference import Difference, Reference
 from streamer.watch.still import Stillness
-from streamer.watch.tamper import Alert, Tamper
+from streamer.watch.tamper import Tamper
 from streamer.watch.verdict import Verdict, judge
+from streamer.watch.watcher import Alert
 from tests.scene import (
     HEIGHT,
     WIDTH,

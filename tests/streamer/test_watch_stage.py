@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from streamer.errors import SinkError
 from streamer.event import Event, read, thumbnail_of
 from streamer.frame import Batch, Discontinuity, Dropped, End, Hidden, Image, Stream
 from streamer.sink.events import EventSink
+from streamer.watch.load import load
 from streamer.watch.stage import THUMBNAIL, stage
+from streamer.watch.watcher import Alert, Watchers
 from tests.scene import covered, seen, shifted, view
 from tests.values import frame, hidden
 
@@ -41,12 +44,12 @@ def story(camera: str = "gate", back: bool = True) -> list[Hidden]:
 
 
 def events(batches: list[Batch[Hidden | Dropped]], watch: dict[str, WatchConfig]) -> list[Event]:
-    out = [each for batch in stage(batches, watch) for each in batch]
+    out = [each for batch in stage(batches, load(watch)) for each in batch]
     return [event for each in out if isinstance(each, Hidden) for event in each.events]
 
 
 def test_events_ride_on_the_frames_with_which_they_start_and_end() -> None:
-    out = [each for batch in stage([story()], {"gate": ON}) for each in batch]
+    out = [each for batch in stage([story()], load({"gate": ON})) for each in batch]
     found = [(each, event) for each in out if isinstance(each, Hidden) for event in each.events]
     (first, start), (last, end) = found
     assert 6.0 < first.frame.time_s <= 11.0
@@ -81,9 +84,9 @@ def test_frames_and_what_stands_between_them_pass_in_their_order() -> None:
     given: Batch[Hidden | Dropped] = [
         *story()[:3], Dropped("gate", "hider"), Discontinuity("gate"), *story()[3:5], End("gate"),
     ]  # fmt: skip
-    (out,) = stage([given], {"gate": ON})
+    (out,) = stage([given], load({"gate": ON}))
     assert list(out) == list(given)
-    assert list(stage([[]], {"gate": ON})) == [[]]
+    assert list(stage([[]], load({"gate": ON}))) == [[]]
 
 
 def test_cameras_are_watched_apart_and_only_where_they_are_to_be() -> None:
@@ -118,10 +121,85 @@ def test_what_is_open_at_the_end_is_said(
     # a command that ran in this process before may have sent the log elsewhere
     monkeypatch.setattr(logging.getLogger("streamer"), "propagate", True)
     caplog.set_level(logging.WARNING, "streamer")
-    list(stage([[*story(back=False), End("gate")]], {"gate": ON}))
+    list(stage([[*story(back=False), End("gate")]], load({"gate": ON})))
     assert [record.getMessage().split(" (")[0] for record in caplog.records] == [
         "gate: covered since 6.0 s", "gate: covered until the end",
     ]  # fmt: skip
+
+
+class Counting:
+    """A watcher of something that lasts from its third frame to its fifth; it raises, or asks, on request."""
+
+    def __init__(self, kind: str, *, fails: bool = False, shares: "Announced | None" = None) -> None:
+        self.kind, self.fails, self.shares = kind, fails, shares
+        self.open: str | None = None
+        self.seen = self.cuts = 0
+
+    def see(self, item: Hidden) -> Alert | None:
+        self.seen += 1
+        if self.fails:
+            raise ValueError(f"cannot see {self.kind}")
+        if self.shares is not None:
+            assert item in self.shares.batches[-1]
+        if self.seen not in (3, 5):
+            return None
+        self.open = self.kind if self.seen == 3 else None
+        end_s = None if self.open else item.frame.time_s
+        return Alert("start" if self.open else "end", self.kind, 0.4, end_s, 0.9, {"frames": self.seen})
+
+    def cut(self) -> None:
+        self.cuts += 1
+
+
+class Announced:
+    """Takes note of what watchers will be asked about."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[Hidden]] = []
+
+    def begin(self, items: Sequence[Hidden]) -> None:
+        self.batches.append(list(items))
+
+
+def test_a_camera_may_have_several_watchers_whose_events_are_apart() -> None:
+    watchers = Watchers({"gate": {"one": Counting("smoke"), "other": Counting("flood")}})
+    (out,) = stage([[*story()[:6]]], watchers)
+    found = [each.events for each in out if isinstance(each, Hidden)]
+    assert [[(event.kind, event.state) for event in events] for events in found] == [
+        [], [], [("smoke", "start"), ("flood", "start")], [], [("smoke", "end"), ("flood", "end")], [],
+    ]  # fmt: skip
+    (smoke, flood), (smoke_over, flood_over) = found[2], found[4]
+    assert smoke.id == smoke_over.id != flood.id == flood_over.id
+    assert smoke.thumbnail == smoke_over.thumbnail == thumbnail_of(smoke.id)
+    assert (smoke.score, smoke.evidence) == (0.9, {"frames": 3})
+    assert smoke_over.end_s == pytest.approx(0.8)
+
+
+def test_a_watcher_that_fails_takes_no_other_with_it(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("streamer"), "propagate", True)
+    well = Counting("smoke")
+    watchers = Watchers({"gate": {"bad": Counting("flood", fails=True), "good": well}})
+    (out,) = stage([[*story()[:4], Discontinuity("gate"), End("gate")]], watchers)
+    assert [event.kind for each in out if isinstance(each, Hidden) for event in each.events] == ["smoke"]
+    assert (well.seen, well.cuts) == (4, 1)
+    said = [record.getMessage() for record in caplog.records]
+    assert [line for line in said if "failed" in line] == [
+        "gate: watching failed (bad), frames go on without: ValueError: cannot see flood",
+        "gate: watching failed for 4 frames (bad)",
+    ]
+
+
+def test_what_watchers_share_is_told_of_all_their_frames_before_they_are_asked() -> None:
+    shared = Announced()
+    watchers = Watchers(
+        {"gate": {"a": Counting("smoke", shares=shared)}, "yard": {"a": Counting("smoke", shares=shared)}},
+        [shared],
+    )
+    gate, yard, dock = story("gate"), story("yard"), story("dock")
+    list(stage([[gate[0], yard[0], dock[0], gate[1]], [Discontinuity("gate")], [yard[1]]], watchers))
+    assert shared.batches == [[gate[0], yard[0], gate[1]], [], [yard[1]]]
 
 
 START = Event("a1", "gate", "covered", "start", 3.25, None, 0.98765, {"edges_lost": 0.7}, "events/a1.jpg")
