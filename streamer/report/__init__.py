@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from streamer.errors import ConfigError
-from streamer.report.compose import compose
+from streamer.report.compose import page_of
 from streamer.report.gather import folders, gather
 from streamer.report.page import is_page
 from streamer.sink.replace import replace
@@ -37,7 +37,7 @@ def write(directory: Path, output: Path | None = None) -> Path:
     if target.is_dir() or (target.exists() and not is_page(target)):
         raise ConfigError(f"{target} is there already and is no report: name another file (--output)")
     cameras = [gather(folder) for folder in folders(directory)]
-    content = compose(directory.resolve().name, cameras, datetime.now().astimezone())
+    content = page_of(directory.resolve().name, cameras, datetime.now().astimezone())
     replace(target, content)
     logger.info("%s: %d camera(s), %d kB", target, len(cameras), len(content) // 1024)
     return target

@@ -35,7 +35,7 @@ _CLASS_COLOURS = {"person": 2, "car": 1, "truck": 3, "bus": 4, "motorcycle": 5, 
 """The same on all pages, as far as they are known here."""
 
 
-def compose(name: str, cameras: Sequence[Gathered], now: datetime) -> bytes:
+def page_of(name: str, cameras: Sequence[Gathered], now: datetime) -> bytes:
     """Return the page.
 
     Args:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from streamer.report.compose import compose
+from streamer.report.compose import page_of
 from streamer.report.gather import gather
 from tests.streamer.report import written
 from tests.streamer.report.written import event, looked, row
@@ -17,7 +17,7 @@ JPEG = b"\xff\xd8\xff a picture"
 
 
 def page(*folders: Path) -> str:
-    return compose("out", [gather(folder) for folder in folders], NOW).decode()
+    return page_of("out", [gather(folder) for folder in folders], NOW).decode()
 
 
 def charts(text: str) -> list[str]:

@@ -28,7 +28,7 @@ def test_a_page_forbids_whatever_would_be_fetched_or_run() -> None:
     text = Page("a", "b").encoded().decode()
     assert "default-src 'none'; style-src 'unsafe-inline'; img-src data:" in text
     assert "<script" not in text
-    assert "http" not in text.replace("http-equiv", "")
+    assert "://" not in text
 
 
 def test_half_a_character_does_not_stop_a_page() -> None:
