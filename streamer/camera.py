@@ -51,7 +51,8 @@ class Books:
         """Count a written frame."""
         self.written += 1
         self.latency_ms = latency_ms
-        self.events.update(event.kind for event in result.events if event.state == "start")
+        started = (event for event in result.events if event.state == "start" and not event.again)
+        self.events.update(event.kind for event in started)
         if result.failure is not None:
             self.hidden_whole[result.failure] += 1
         for metric in fields(Metrics):

@@ -41,6 +41,8 @@ class Event:
     """Path of a hidden picture of it within the camera's folder; None where there is none."""
     picture: NDArray[np.uint8] | None = None
     """The thumbnail itself, uint8 ``[h, w, 3]``, RGB, with everything hidden; None at the end."""
+    again: bool = False
+    """Whether an earlier run has said it: it is written, so that the file is whole, and told to nobody."""
 
     def line(self) -> str:
         """Return its line, without the line's end."""
