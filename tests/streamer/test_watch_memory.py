@@ -81,7 +81,7 @@ def files() -> Iterator[tuple[str, bytes, str]]:
         ),
     ):
         content = io.BytesIO()
-        np.savez(content, allow_pickle=True, **arrays)  # type: ignore[arg-type]
+        np.savez(content, allow_pickle=True, **arrays)
         yield name, content.getvalue(), "is damaged"
     content = io.BytesIO()
     np.savez(content, tree=np.frombuffer(json.dumps({"version": 2}).encode(), np.uint8))
@@ -119,7 +119,7 @@ def test_the_memory_of_another_source_is_no_use_and_none_is_no_news(
 
 
 def watch(tamper: Tamper, pictures: Sequence[Image], start: float = 0.0) -> list[tuple[float, str, str]]:
-    said = []
+    said: list[tuple[float, str, str]] = []
     for number, picture in enumerate(pictures):
         alert = tamper.see(picture, NONE, start + number / RATE, NOTHING)
         if alert is not None:
@@ -276,8 +276,8 @@ def test_edges_beside_what_is_hidden_say_nothing_of_what_is_in_it() -> None:
         reference = Reference()
         for number in range(20):
             reference.learn(look(picture, NOTHING, number / RATE, box))
-        kept.append(reference.kept())
-    one, other = (each["grey"] for each in kept)
+        kept.append(maps(reference.kept())[2])
+    one, other = kept
     levels = 0
     for row, column in np.ndindex(ROWS, COLUMNS):
         if np.unique(inside(one, row, column)).size == 1:  # the mean level of a cell is all that there is
