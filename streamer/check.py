@@ -15,6 +15,7 @@ from streamer.device import resolve
 from streamer.errors import StreamerError, one_line
 from streamer.pipeline import load_detector, load_restorers
 from streamer.restore.stage import Link
+from streamer.watch.load import load as load_watchers
 
 
 def check(path: Path, device: str | None = None) -> bool:
@@ -35,8 +36,9 @@ def check(path: Path, device: str | None = None) -> bool:
     found = resolve(config.device)
     detector = load_detector(config, found)
     chains = load_restorers(config, found)
+    watchers = load_watchers({name: camera.watch for name, camera in cameras.items()}, found)
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in ("camera", "source", "picture", "frames", "audio", "classes", "restore", "output"):
+    for column in ("camera", "source", "picture", "frames", "audio", "classes", "restore", "watch", "output"):
         table.add_column(column, overflow="fold")
     good = True
     for name, camera in cameras.items():
@@ -55,6 +57,7 @@ def check(path: Path, device: str | None = None) -> bool:
             f"{stream.audio.codec} {stream.audio.sample_rate} Hz" if stream.audio else "none",
             "; ".join(f"{', '.join(d.classes)} from {d.threshold:g}" for d in camera.detect.detectors),
             ", then ".join(_described(link) for link in chains[name]) or "off",
+            ", ".join(watchers.of[name]) or "off",
             "off" if camera.output is None else str(Path(camera.output.directory) / name),
         )
     console = Console(markup=False, highlight=False)

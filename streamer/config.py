@@ -18,6 +18,7 @@ from streamer.event import TAMPER_KINDS, TamperKind
 from streamer.restorers import RestoreConfig, in_order
 from streamer.section import Section, as_tuple, kind, merge, mistake, suggest, validate
 from streamer.yaml_file import read, require_version, substitute
+from streamer.zeroshot import ZeroShotConfig
 
 LOOKAHEAD = 0.5
 """Seconds that a frame of footage waits for what follows it, where nothing else is said."""
@@ -213,6 +214,8 @@ class WatchConfig(Section):
 
     tamper: Annotated[TamperConfig | None, BeforeValidator(_off)] = None
     """None (``off`` in the file, or absent) where nobody watches for it."""
+    zeroshot: Annotated[ZeroShotConfig | None, BeforeValidator(_off)] = None
+    """The same of what sentences describe, such as accidents."""
 
     @property
     def on(self) -> bool:

@@ -147,7 +147,7 @@ class Run:
         self.device = resolve(config.device)
         self.detector = recordings or load_detector(config, self.device)
         self.restorers = load_restorers(config, self.device)
-        self.watchers = load_watchers({name: camera.watch for name, camera in config.cameras.items()})
+        self.watchers = load_watchers({name: c.watch for name, c in config.cameras.items()}, self.device)
         paths = [Path(c.source) for c in config.cameras.values() if not source.is_live(c.source)]
         paths += [] if recordings is None else [each.path for each in recordings.cameras.values()]
         self._folders = [

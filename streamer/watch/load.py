@@ -6,27 +6,36 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from streamer.address import is_live, mask
 from streamer.config import CameraConfig, WatchConfig
 from streamer.frame import Hidden
-from streamer.watch import memory
+from streamer.watch import alerts, memory
 from streamer.watch.memory import Tree
 from streamer.watch.tamper import Tamper
 from streamer.watch.watcher import Alert, Keep, Watcher, Watchers
 
 
-def load(watch: Mapping[str, WatchConfig]) -> Watchers:
+def load(watch: Mapping[str, WatchConfig], device: torch.device) -> Watchers:
     """Make the watchers of all cameras; they remember what they see, so that a run needs its own.
 
     Args:
         watch: what to watch for, by camera.
+        device: where networks work.
+
+    Raises:
+        ConfigError: a model that is required cannot be had, or does not fit its settings.
     """
     watchers: dict[str, dict[str, Watcher]] = {name: {} for name in watch}
     for name, config in watch.items():
         if config.tamper is not None:
             watchers[name]["tamper"] = _OfFrames(Tamper(config.tamper))
-    return Watchers(watchers)
+    described = {name: config.zeroshot for name, config in watch.items() if config.zeroshot is not None}
+    found = alerts.load(described, device)
+    for name, named in found.of.items():
+        watchers[name].update(named)
+    return Watchers(watchers, found.shared)
 
 
 def keeps(cameras: Mapping[str, CameraConfig]) -> dict[str, Keep]:

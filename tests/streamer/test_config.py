@@ -20,6 +20,7 @@ from streamer.config import (
 from streamer.detectors import HIDE_THRESHOLD
 from streamer.errors import ConfigError
 from streamer.restorers import RestoreConfig
+from streamer.zeroshot import ZeroShotConfig
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 MINIMAL: Mapping[str, Any] = {"version": 1, "cameras": {"gate": {"source": "gate.mp4"}}}
@@ -55,6 +56,15 @@ def test_the_commented_example_says_what_watching_is_set_to() -> None:
     assert set(yaml.safe_load(said)) == set(TamperConfig.model_fields)
     config = parse({**MINIMAL, "watch": {"tamper": yaml.safe_load(said)}})
     assert config.cameras["gate"].watch.tamper == TamperConfig()
+
+
+def test_the_commented_example_says_what_zero_shot_alerts_are_set_to() -> None:
+    text = (CONFIGS / "cam.yaml").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^  # zeroshot:\n((?:  #   .*\n)+)", text, re.MULTILINE)
+    said = yaml.safe_load("\n".join(line.removeprefix("  # ") for line in block.splitlines()))
+    assert set(said) == set(ZeroShotConfig.model_fields)
+    config = parse({**MINIMAL, "watch": {"zeroshot": said}})
+    assert config.cameras["gate"].watch.zeroshot == ZeroShotConfig()
 
 
 def test_nothing_is_watched_unless_it_is_named_and_a_camera_may_differ() -> None:

@@ -320,7 +320,7 @@ def run(
     items: Sequence[Hidden | Discontinuity | End], earlier: Memory | None = None, *, keep: bool = True
 ) -> tuple[list[Event], list[Memory]]:
     """Return the events, and what was to be kept."""
-    found = load_watchers({"gate": WatchConfig(tamper=TamperConfig())})
+    found = load_watchers({"gate": WatchConfig(tamper=TamperConfig())}, torch.device("cpu"))
     kept = {"gate": Keep(SOURCE, earlier)} if keep else {}
     given: Batch[Hidden | Dropped] = items
     out = [each for batch in stage([given], Watchers(found.of, (), kept)) for each in batch]

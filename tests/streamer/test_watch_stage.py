@@ -25,6 +25,7 @@ from tests.values import frame, hidden
 RATE = 5
 ON = WatchConfig(tamper=TamperConfig())
 VIEW = view()
+CPU = torch.device("cpu")
 
 
 def item(image: Image, number: int, camera: str = "gate") -> Hidden:
@@ -45,12 +46,12 @@ def story(camera: str = "gate", back: bool = True) -> list[Hidden]:
 
 
 def events(batches: list[Batch[Hidden | Dropped]], watch: dict[str, WatchConfig]) -> list[Event]:
-    out = [each for batch in stage(batches, load(watch)) for each in batch]
+    out = [each for batch in stage(batches, load(watch, CPU)) for each in batch]
     return [event for each in out if isinstance(each, Hidden) for event in each.events]
 
 
 def test_events_ride_on_the_frames_with_which_they_start_and_end() -> None:
-    out = [each for batch in stage([story()], load({"gate": ON})) for each in batch]
+    out = [each for batch in stage([story()], load({"gate": ON}, CPU)) for each in batch]
     found = [(each, event) for each in out if isinstance(each, Hidden) for event in each.events]
     (first, start), (last, end) = found
     assert 6.0 < first.frame.time_s <= 11.0
@@ -85,9 +86,9 @@ def test_frames_and_what_stands_between_them_pass_in_their_order() -> None:
     given: Batch[Hidden | Dropped] = [
         *story()[:3], Dropped("gate", "hider"), Discontinuity("gate"), *story()[3:5], End("gate"),
     ]  # fmt: skip
-    (out,) = stage([given], load({"gate": ON}))
+    (out,) = stage([given], load({"gate": ON}, CPU))
     assert list(out) == list(given)
-    assert list(stage([[]], load({"gate": ON}))) == [[]]
+    assert list(stage([[]], load({"gate": ON}, CPU))) == [[]]
 
 
 def test_cameras_are_watched_apart_and_only_where_they_are_to_be() -> None:
@@ -122,7 +123,7 @@ def test_what_is_open_at_the_end_is_said(
     # a command that ran in this process before may have sent the log elsewhere
     monkeypatch.setattr(logging.getLogger("streamer"), "propagate", True)
     caplog.set_level(logging.WARNING, "streamer")
-    list(stage([[*story(back=False), End("gate")]], load({"gate": ON})))
+    list(stage([[*story(back=False), End("gate")]], load({"gate": ON}, CPU)))
     assert [record.getMessage().split(" (")[0] for record in caplog.records] == [
         "gate: covered since 6.0 s", "gate: covered until the end",
     ]  # fmt: skip
