@@ -45,9 +45,9 @@ svg .soft { fill: var(--soft); }
 .unit { color: var(--soft); font-size: 12px; } .under { text-align: right; }
 .keys { margin-left: auto; display: flex; flex-wrap: wrap; gap: 2px 14px; } .key { font-size: 12px; }
 svg.swatch { width: 14px; height: 8px; margin-right: 5px; vertical-align: 0; }
-.plot { position: relative; margin-left: 46px; }
-.drawing { display: block; height: 150px; overflow: visible; }
-.levels { position: absolute; inset: 0 auto auto -46px; width: 40px; height: 150px; }
+.chart { --tall: 150px; } .plot { position: relative; margin-left: 46px; }
+.drawing { display: block; height: var(--tall); overflow: visible; }
+.levels { position: absolute; inset: 0 auto auto -46px; width: 40px; height: var(--tall); }
 .levels span, .times span { position: absolute; font-size: 11px; line-height: 1; color: var(--soft);
   white-space: nowrap; font-variant-numeric: tabular-nums; }
 .levels span { right: 0; transform: translateY(-50%); }
@@ -76,6 +76,12 @@ a { color: var(--mark); text-decoration: none; }
   .cards { grid-template-columns: repeat(auto-fit, minmax(130px, 1fr)); } }
 @media print { body { background: none; font-size: 12px; print-color-adjust: exact;
   -webkit-print-color-adjust: exact; } main { max-width: none; padding: 0; }
-  section { border: 0; padding: 12px 0; } figure, .card, tr, dl div { break-inside: avoid; }
-  h2, h3 { break-after: avoid; } section[id] { break-before: page; } }
+  section { border: 0; padding: 8px 0; margin: 0; } figure, .card, tr, dl div { break-inside: avoid; }
+  h2, h3 { break-after: avoid; } section[id] { break-before: page; }
+  .wide { overflow: visible; } th, td { padding: 3px 4px; white-space: normal; }
+  .chart { --tall: 100px; margin: 0 0 12px; } .cards, section .cards { gap: 6px; margin: 0 0 14px;
+  grid-template-columns: repeat(auto-fit, minmax(90px, 1fr)); } .card, section .card { padding: 6px 8px; }
+  .card b, section .card b { font-size: 15px; } p { margin: 0 0 6px; } h3 { margin: 12px 0 6px; }
+  .events { grid-template-columns: repeat(4, 1fr); } .facts { grid-template-columns: repeat(3, 1fr); }
+  .facts div { font-size: 11px; } .facts dt { min-width: 80px; } }
 """

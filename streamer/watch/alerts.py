@@ -88,9 +88,9 @@ class ClassWatcher:
         evidence = {"probability": score, "margin": margin, **self._matches(mean)}
         return Alert(change, self._name, self._hysteresis.since, over, self._score, evidence)
 
-    def kept(self) -> Tree:
-        """Return what is raised; looks of a minute ago say nothing."""
-        return {**self._hysteresis.kept(), "score": self._score}
+    def kept(self) -> Tree | None:
+        """Return what is raised; single looks are soon made again."""
+        return {**self._hysteresis.kept(), "score": self._score} if self._hysteresis.raised else None
 
     def resume(self, kept: Tree, time_s: float, shift: float, pause: float) -> None:
         """Go on with what an earlier run had raised; as of ``Remembering``."""

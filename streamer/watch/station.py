@@ -86,21 +86,13 @@ class Station:
             return []
         shift = frame.time_s - earlier.time_s
         pause = max(0.0, _zero(frame) + frame.time_s - earlier.zero - earlier.time_s)
-        limit = OPEN_FOR if any(known.event is not None for known in earlier.known.values()) else LEARNED_FOR
-        reason = ""
-        if (frame.stream.width, frame.stream.height) != earlier.size:
-            reason = f"is of pictures of {earlier.size[0]}x{earlier.size[1]}"
-        elif pause > limit:
-            reason = f"is {pause / 3600.0:.1f} hours old"
-        if reason:
-            logger.warning("%s: what was learned %s, views are learned anew", self._camera, reason)
-            return []
         events = []
         for name, known in earlier.known.items():
-            if (post := self._posts.get(name)) is None or not post.resume(known, frame.time_s, shift, pause):
+            if (post := self._posts.get(name)) is None:  # it is not watched for any more
                 continue
-            logger.info("%s: goes on with what was learned until %.0f s ago (%s)", self._camera, pause, name)
-            if post.event is not None:
+            if reason := _no_use(earlier, known, frame, pause):
+                logger.warning("%s: what was learned %s, learned anew (%s)", self._camera, reason, name)
+            elif post.resume(known, frame.time_s, shift, pause) and post.event is not None:
                 ago = frame.time_s - post.event.start_s
                 logger.warning("%s: %s since %.0f s ago, still open", self._camera, post.event.kind, ago)
                 events.append(post.event)
@@ -201,6 +193,15 @@ class _Post:
             said = one_line(error)
             logger.error("%s: watching failed (%s), frames go on without: %s", self._camera, self._name, said)
             logger.debug("details", exc_info=error)
+
+
+def _no_use(earlier: Memory, known: Known, frame: Frame, pause: float) -> str:
+    """Say why what a watcher knew is no use now; nothing where it is."""
+    if (frame.stream.width, frame.stream.height) != earlier.size:
+        return f"is of pictures of {earlier.size[0]}x{earlier.size[1]}"
+    if pause > (LEARNED_FOR if known.event is None else OPEN_FOR):
+        return f"is {pause / 3600.0:.1f} hours old"
+    return ""
 
 
 def _zero(frame: Frame) -> float:

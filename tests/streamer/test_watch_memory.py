@@ -382,7 +382,7 @@ def test_what_is_too_old_is_learned_anew(
     events, _ = run(story((3, SHEET)), after(kept, seconds))
     # of a view that is known a cover raises an event; where it is not, the cover is taken for the view
     assert [event.again for event in events] == ([open_] if goes_on else [])
-    assert ("hours old, views are learned anew" in said.text) is not goes_on
+    assert ("hours old, learned anew (tamper)" in said.text) is not goes_on
 
 
 def test_pictures_of_another_size_are_learned_anew(said: pytest.LogCaptureFixture) -> None:
@@ -390,7 +390,7 @@ def test_pictures_of_another_size_are_learned_anew(said: pytest.LogCaptureFixtur
     said.clear()
     events, _ = run(story((3, SHEET)), replace(kept, size=(640, 360)))
     assert events == []
-    assert said.messages == ["gate: what was learned is of pictures of 640x360, views are learned anew"]
+    assert said.messages == ["gate: what was learned is of pictures of 640x360, learned anew (tamper)"]
 
 
 def test_a_damaged_memory_of_a_watcher_is_told_of_and_learned_anew(said: pytest.LogCaptureFixture) -> None:
