@@ -18,6 +18,9 @@ TAMPER_KINDS: tuple[TamperKind, ...] = get_args(TamperKind)
 
 State: TypeAlias = Literal["start", "end"]
 
+FURTHEST_S = 1e10
+"""Seconds: nothing that is read back is later or earlier than that."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Event:
@@ -86,9 +89,13 @@ def read(line: str, where: str) -> dict[str, Any]:
         raise ConfigError(f"{where}: state: expected start or end")
     event: dict[str, Any] = said
     end_s = event.get("end_s")
-    if not real(event["start_s"]) or not (end_s is None or real(end_s)):
+    if not _seconds(event["start_s"]) or not (end_s is None or _seconds(end_s)):
         raise ConfigError(f"{where}: start_s and end_s: expected seconds")
     return event
+
+
+def _seconds(value: object) -> bool:
+    return real(value) and abs(value) <= FURTHEST_S
 
 
 def thumbnail_of(identity: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -13,8 +13,11 @@ from typing import Any
 
 from streamer import history, rows
 from streamer.errors import ConfigError
+from streamer.event import FURTHEST_S
 from streamer.plain import real, short
+from streamer.report import summary
 from streamer.report.buckets import Buckets
+from streamer.report.summary import moment
 
 FRAMES, DETECTIONS, SUMMARY = "frames.csv", "detections.jsonl", "summary.json"
 FILES = (FRAMES, DETECTIONS, history.FILE, SUMMARY)
@@ -25,9 +28,6 @@ PSNR = ("psnr_blurred_db", "psnr_restored_db", "psnr_blurred_roi_db", "psnr_rest
 
 MISSING, WHOLE, LOOKS, LATENCY = "missing", "hidden whole", "looks", "latency"
 """Names of tallies, beside the columns and the classes."""
-
-FURTHEST_S = 1e10
-"""Seconds: no frame is later than that."""
 
 
 @dataclass(slots=True)
@@ -59,7 +59,7 @@ class Gathered:
     def began(self) -> datetime | None:
         """When time 0 was, of a live camera whose summary says so."""
         said = self.summary or {}
-        return None if not said.get("live") or said.get("began") is None else _moment(said["began"])
+        return None if not said.get("live") or said.get("began") is None else moment(said["began"])
 
     @property
     def first(self) -> float:
@@ -102,8 +102,7 @@ def gather(folder: Path) -> Gathered:
     Raises:
         ConfigError: a file cannot be read or a line is wrong; names it.
     """
-    summary = _summary(folder / SUMMARY)
-    found = Gathered(folder.resolve().name, folder, summary)
+    found = Gathered(folder.resolve().name, folder, summary.load(folder / SUMMARY))
     if (folder / FRAMES).is_file():
         _read_frames(folder / FRAMES, found)
     if (folder / DETECTIONS).is_file():
@@ -114,54 +113,6 @@ def gather(folder: Path) -> Gathered:
     for buckets in (found.frames, found.seen):
         buckets.widen(step)  # finer ones would mostly be empty
     return found
-
-
-def _summary(file: Path) -> Mapping[str, Any] | None:
-    if not file.is_file():
-        return None
-    try:
-        said = json.loads(file.read_bytes())
-    except OSError as error:
-        raise ConfigError(f"{file}: cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError):
-        raise ConfigError(f"{file}: no JSON") from None
-    if not isinstance(said, dict):
-        raise ConfigError(f"{file}: expected keys and values in braces, found {short(said)}")
-    for key, expected in _SUMMARY.items():
-        if key in said and not expected(said[key]):
-            raise ConfigError(f"{file}: {key}: not expected: {short(said[key])}")
-    return said
-
-
-def _count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def _counts(value: object) -> bool:
-    return isinstance(value, dict) and all(_count(each) for each in value.values())
-
-
-def _words(value: object) -> bool:
-    return value is None or isinstance(value, str)
-
-
-_SUMMARY: Mapping[str, Callable[[object], bool]] = {
-    "frames_read": _count, "frames_written": _count, "reconnects": _count, "corrupt_packets": _count,
-    "frames_dropped": _counts, "frames_hidden_whole": _counts,
-    "fps": real, "seconds": real, "live": lambda value: isinstance(value, bool),
-    "source": _words, "error": _words, "run_error": _words, "stopped_by": _words, "device": _words,
-    "detector": _words, "engine": _words, "began": lambda value: value is None or _moment(value) is not None,
-    "versions": lambda value: isinstance(value, dict),
-}  # fmt: skip
-"""What is shown of it, where it is there."""
-
-
-def _moment(said: object) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(said) if isinstance(said, str) else None
-    except ValueError:
-        return None
-    return None if moment is None or moment.tzinfo is None else moment
 
 
 def _read_frames(file: Path, found: Gathered) -> None:
@@ -253,7 +204,7 @@ def _read_detection(line: str, found: Gathered) -> None:
     time_s, failure = said.get("time_s"), said.get("failure")
     if time_s is not None and (not real(time_s) or abs(time_s) > FURTHEST_S):
         raise ConfigError(f"time_s: expected seconds, found {short(time_s)}")
-    if not _words(failure):
+    if not (failure is None or isinstance(failure, str)):
         raise ConfigError(f"failure: expected a text, found {short(failure)}")
     values: dict[str, float] = {}
     if said.get("looked", True):  # else nobody knows how many there were

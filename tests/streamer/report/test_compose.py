@@ -147,7 +147,7 @@ def test_what_files_say_is_escaped_and_paths_that_lead_out_are_not_read(tmp_path
 def test_of_very_many_events_the_latest_are_listed_and_all_are_drawn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streamer.report.compose.PICTURED", 2)
+    monkeypatch.setattr("streamer.report.camera.PICTURED", 2)
     written.frames(tmp_path, [row(n) for n in range(9)])
     said = [event(id=f"{n}", state="end", start_s=n / 4, end_s=n / 4 + 0.1, score=n / 10) for n in range(5)]
     written.events(tmp_path, said)
