@@ -68,11 +68,13 @@ def read(file: Path) -> Iterator[dict[str, Any]]:
     Raises:
         ConfigError: the file cannot be read, or a line is wrong; names the line.
     """
-    events: dict[str, dict[str, Any]] = {}
+    yield from {said["id"]: said for said in lines(file)}.values()
+
+
+def lines(file: Path) -> Iterator[dict[str, Any]]:
+    """Yield what each line of a file says; errors as of ``read``."""
     for number, line in rows.read(file):
-        said = event.read(line, f"{file}, line {number}")
-        events[said["id"]] = said
-    yield from events.values()
+        yield event.read(line, f"{file}, line {number}")
 
 
 def _files(path: Path) -> list[Path]:

@@ -108,11 +108,20 @@ def gather(folder: Path) -> Gathered:
     if (folder / DETECTIONS).is_file():
         _read_detections(folder / DETECTIONS, found)
     if (folder / history.FILE).is_file():
-        found.events = sorted(history.read(folder / history.FILE), key=lambda each: float(each["start_s"]))
+        found.events = _events(folder / history.FILE)
     step = (found.last - found.first) / max(1, found.written - 1)
     for buckets in (found.frames, found.seen):
         buckets.widen(step)  # finer ones would mostly be empty
     return found
+
+
+def _events(file: Path) -> list[dict[str, Any]]:
+    """Return each event as its last line says it, with what was measured when it started."""
+    events: dict[str, dict[str, Any]] = {}
+    for said in history.lines(file):
+        started = events.get(said["id"], said)
+        events[said["id"]] = {**said, "evidence": started.get("evidence")}
+    return sorted(events.values(), key=lambda each: float(each["start_s"]))
 
 
 def _read_frames(file: Path, found: Gathered) -> None:

@@ -21,7 +21,7 @@ section { background: var(--paper); border: 1px solid var(--line); border-radius
   margin-top: 20px; }
 .card { background: var(--paper); border: 1px solid var(--line); border-radius: 10px; padding: 14px 18px; }
 .card b { display: block; font-size: 24px; font-weight: 650; } .card small { display: block; }
-.wide { overflow-x: auto; margin-bottom: 18px; }
+.wide { overflow-x: auto; } .wide:not(:last-child) { margin-bottom: 18px; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th { font-weight: 600; color: var(--soft); font-size: 13px; text-align: right; vertical-align: bottom; }
 th, td { padding: 5px 8px; white-space: nowrap; }

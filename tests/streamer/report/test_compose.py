@@ -29,7 +29,7 @@ def whole(folder: Path) -> Path:
     written.frames(folder, [row(n) for n in (0, 1, 2, 5, 6, 7, 8, 9)])
     lines = [looked(n, *["car"] * n, "person") for n in range(9)]
     written.detections(folder, [*lines, looked(9, failure="detector hung")])
-    written.events(folder, [event(), event(state="end", end_s=1.75)])
+    written.events(folder, [event(), event(state="end", end_s=1.75, evidence={"edges_lost": 0.0})])
     (folder / "events").mkdir()
     (folder / f"events/{written.ID}.jpg").write_bytes(JPEG)
     written.summary(folder)
