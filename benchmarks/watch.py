@@ -13,6 +13,7 @@ import argparse
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -89,10 +90,10 @@ def zeroshot(pictures: list[Image]) -> None:
         print(f"at the start, {said}: {time.process_time() - before:.1f} s")
     for count in (1, 4):
         some = pictures[:count]
-        each = median(lambda some=some: scorer.embed(some)) / count
+        each = median(partial(scorer.embed, some)) / count
         print(f"{count} picture(s) at once: {each:.0f} ms each")
     embeddings = scorer.embed(pictures[:1])
-    print(f"margins: {median(lambda: scorer.margins(embeddings)):.3f} ms")
+    print(f"margins: {median(partial(scorer.margins, embeddings)):.3f} ms")
 
 
 def median(work: Callable[[], object]) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from streamer.errors import SinkError, one_line
+from streamer.errors import one_line
 from streamer.sink.replace import replace
 from streamer.watch.memory import NAME, Memory
 
@@ -30,7 +30,7 @@ class MemorySink:
         """Write what is known now; a failure is said once, and what was there stays."""
         try:
             replace(self._path, memory.encoded())
-        except SinkError as error:
+        except Exception as error:  # whatever it is, frames go on
             if not self._failed:
                 logger.warning("%s; a restart will not know of the last minutes", one_line(error))
             self._failed = True

@@ -18,7 +18,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.event import Event, read
+from streamer.event import Event, read, thumbnail_of
 from streamer.plain import real
 
 logger = logging.getLogger(__name__)
@@ -165,10 +165,14 @@ def _said(event: Event) -> Tree:
 
 def _event(tree: Tree) -> Event:
     said = read(tree["line"], "kept")
+    if not said["id"].isalnum() or said["thumbnail"] not in (None, thumbnail_of(said["id"])):
+        raise ValueError("a picture that is not the event's")  # it is written to where that says
     picture = tree["picture"]
     if picture is not None and (picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3):
         raise ValueError(f"a picture of {picture.dtype} {picture.shape}")
-    return replace(Event(**said), picture=picture)
+    event = replace(Event(**said), picture=picture)
+    event.line()  # which it will have to say
+    return event
 
 
 def _without_arrays(tree: Tree, arrays: dict[str, NDArray[Any]]) -> Tree:

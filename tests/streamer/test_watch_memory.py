@@ -64,6 +64,17 @@ def test_a_memory_comes_back_from_its_file_as_it_was() -> None:
     assert back.known["other"].event is None
 
 
+class Meddled(Event):
+    """An event of which a line says anything."""
+
+    def line(self) -> str:
+        names = ("id", "camera", "kind", "state", "start_s", "end_s", "score", "evidence", "thumbnail")
+        return json.dumps({name: getattr(self, name) for name in names})
+
+
+FIELDS = json.loads(EVENT.line())
+
+
 def files() -> Iterator[tuple[str, bytes, str]]:
     whole = memory().encoded()
     yield "empty", b"", "is damaged"
@@ -86,6 +97,18 @@ def files() -> Iterator[tuple[str, bytes, str]]:
     content = io.BytesIO()
     np.savez(content, tree=np.frombuffer(json.dumps({"version": 2}).encode(), np.uint8))
     yield "newer", content.getvalue(), "is of another version"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"thumbnail": "../secret.jpg"}, {"id": "../a", "thumbnail": "events/../a.jpg"}, {"evidence": None},
+        {"state": "over"}, {"score": "high"},
+    ],
+)  # fmt: skip
+def test_an_event_that_cannot_be_meant_is_not_gone_on_with(more: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="is damaged"):
+        decoded(memory(known={"tamper": Known({}, Meddled(**{**FIELDS, **more}))}).encoded())
 
 
 @pytest.fixture
@@ -432,6 +455,14 @@ def test_a_disk_that_is_full_is_told_of_once_and_the_old_file_stays(
     assert [path.name for path in tmp_path.iterdir()] == [NAME]
     assert (tmp_path / NAME).read_bytes() == before
     assert sink.open == {"a1"}  # as the next run will read it
+
+
+def test_what_cannot_be_put_into_a_file_is_told_of_and_stops_nothing(
+    tmp_path: Path, said: pytest.LogCaptureFixture
+) -> None:
+    MemorySink(tmp_path).write(memory(known={"tamper": Known({"score": float("nan")}, None)}))
+    assert len(said.messages) == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_a_kill_left_half_written_is_not_read(tmp_path: Path) -> None:
