@@ -7,6 +7,7 @@ import math
 import time
 from collections import Counter
 from dataclasses import dataclass, field, fields, replace
+from datetime import datetime
 from typing import Any
 
 from streamer import source
@@ -50,7 +51,8 @@ class Books:
         """Count a written frame."""
         self.written += 1
         self.latency_ms = latency_ms
-        self.events.update(event.kind for event in result.events if event.state == "start")
+        started = (event for event in result.events if event.state == "start" and not event.again)
+        self.events.update(event.kind for event in started)
         if result.failure is not None:
             self.hidden_whole[result.failure] += 1
         for metric in fields(Metrics):
@@ -113,6 +115,8 @@ class Camera:
         """How many frames the source will give in all; None while nobody knows."""
         self.started_at = time.monotonic()
         self.ended_at: float | None = None
+        self.began: datetime | None = None
+        """When its first frame was read, which of a live camera is time 0; None before that."""
         self.credits = Credits(min(most_in_flight, LIVE_CREDITS) if self.live else most_in_flight)
         self._intake = intake
         self._results = results
@@ -149,6 +153,8 @@ class Camera:
         means = {f"{metric.name}_db": self.books.mean(metric.name) for metric in fields(Metrics)}
         return {
             "source": mask(self.config.source),
+            "live": self.live,
+            "began": None if self.began is None else self.began.isoformat(timespec="milliseconds"),
             "frames_read": self.stats.frames,
             "frames_written": self.books.written,
             "frames_dropped": dict(self.books.dropped),
@@ -222,6 +228,8 @@ class Camera:
     def _admit(self, frame: Frame) -> bool:
         """Let a frame in, within the credits; False when nobody reads any more."""
         self.expected = frame.stream.frames
+        if self.began is None:
+            self.began = datetime.now().astimezone()
         if not self.live:
             if self.credits.take():
                 self._intake.put(frame)

@@ -143,6 +143,23 @@ def events(
 
 
 @app.command()
+def report(
+    directory: Annotated[Path, typer.Argument(help="A run's folder of outputs, or a camera's folder.")],
+    output: Annotated[
+        Path | None,
+        typer.Option(help="The HTML file; report.html in that folder without.", show_default=False),
+    ] = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Write a page to print or send on: PSNR, objects, events and dropped frames over time."""
+    with exits("streamer", quiet=quiet, verbose=verbose):
+        from streamer import report as reporting
+
+        reporting.write(directory, output)
+
+
+@app.command()
 def check(
     config: Annotated[Path, typer.Argument(help="The YAML file.")],
     device: Device = None,

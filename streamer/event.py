@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, get_args
@@ -12,11 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.errors import ConfigError
+from streamer.plain import real
 
 TamperKind: TypeAlias = Literal["defocused", "covered", "moved", "frozen", "black", "glare"]
 TAMPER_KINDS: tuple[TamperKind, ...] = get_args(TamperKind)
 
 State: TypeAlias = Literal["start", "end"]
+
+FURTHEST_S = 1e10
+"""Seconds: nothing that is read back is later or earlier than that."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,6 +44,8 @@ class Event:
     """Path of a hidden picture of it within the camera's folder; None where there is none."""
     picture: NDArray[np.uint8] | None = None
     """The thumbnail itself, uint8 ``[h, w, 3]``, RGB, with everything hidden; None at the end."""
+    again: bool = False
+    """Whether an earlier run has said it: it is written, so that the file is whole, and told to nobody."""
 
     def line(self) -> str:
         """Return its line, without the line's end."""
@@ -84,9 +89,13 @@ def read(line: str, where: str) -> dict[str, Any]:
         raise ConfigError(f"{where}: state: expected start or end")
     event: dict[str, Any] = said
     end_s = event.get("end_s")
-    if not math.isfinite(event["start_s"]) or not (end_s is None or isinstance(end_s, int | float)):
+    if not _seconds(event["start_s"]) or not (end_s is None or _seconds(end_s)):
         raise ConfigError(f"{where}: start_s and end_s: expected seconds")
     return event
+
+
+def _seconds(value: object) -> bool:
+    return real(value) and abs(value) <= FURTHEST_S
 
 
 def thumbnail_of(identity: str) -> str:

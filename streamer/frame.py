@@ -19,6 +19,7 @@ from av.packet import Packet
 from numpy.typing import NDArray
 
 from streamer.event import Event
+from streamer.watch.memory import Memory
 
 Image: TypeAlias = NDArray[np.uint8]
 """uint8 ``[H, W, 3]``, RGB, full range, C-contiguous."""
@@ -114,6 +115,8 @@ class End:
     camera: str
     audio: tuple[AudioPacket, ...] = ()
     """Audio packets that came after the last frame."""
+    memory: Memory | None = None
+    """What its watchers know in the end, for the next run; None where nothing is to be kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +275,8 @@ class Hidden:
     """For the log."""
     events: tuple[Event, ...] = ()
     """What starts and ends with this frame."""
+    memory: Memory | None = None
+    """What its watchers know now, for the next run; mostly None."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -321,6 +326,8 @@ class Result:
     """Names of the models that made ``restored``, in order."""
     events: tuple[Event, ...] = ()
     """What starts and ends with this frame; mostly nothing."""
+    memory: Memory | None = None
+    """What its watchers know now, for the next run; mostly None."""
 
     @property
     def time_s(self) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from streamer import event
+from streamer import event, rows
 from streamer.errors import ConfigError
 from streamer.section import suggest
-
-logger = logging.getLogger(__name__)
 
 FILE = "events.jsonl"
 
@@ -71,18 +68,13 @@ def read(file: Path) -> Iterator[dict[str, Any]]:
     Raises:
         ConfigError: the file cannot be read, or a line is wrong; names the line.
     """
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: cannot be read: {error}") from error
-    lines = text.split("\n")
-    if lines.pop():  # a run that was killed while it wrote
-        logger.warning("%s: the last line was cut off and is left out", file)
-    events: dict[str, dict[str, Any]] = {}
-    for number, line in enumerate(lines, 1):
-        said = event.read(line, f"{file}, line {number}")
-        events[said["id"]] = said
-    yield from events.values()
+    yield from {said["id"]: said for said in lines(file)}.values()
+
+
+def lines(file: Path) -> Iterator[dict[str, Any]]:
+    """Yield what each line of a file says; errors as of ``read``."""
+    for number, line in rows.read(file):
+        yield event.read(line, f"{file}, line {number}")
 
 
 def _files(path: Path) -> list[Path]:

@@ -135,6 +135,7 @@ def measure(item: Restored) -> Result:
         sighting=hidden.sighting,
         restorers=item.restorers,
         events=hidden.events,
+        memory=hidden.memory,
     )
 
 

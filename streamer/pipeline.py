@@ -7,6 +7,7 @@ import platform
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import replace
 from functools import partial
 from importlib import metadata
 from itertools import chain
@@ -35,6 +36,7 @@ from streamer.restore.stage import stage as restore_stage
 from streamer.restorers import RestoreConfig
 from streamer.sink import check_outputs, clear_outputs, write_summary
 from streamer.track.stage import stage as track_stage
+from streamer.watch.load import keeps
 from streamer.watch.load import load as load_watchers
 from streamer.watch.stage import stage as watch_stage
 from streamer.watch.watcher import Watchers
@@ -153,6 +155,7 @@ class Run:
         ]
         for folder in self._folders:
             check_outputs(folder, overwrite, paths)
+        self.watchers = replace(self.watchers, keep=keeps(config.cameras))
         self.error: BaseException | None = None
         """What ended the run: a ``StageError``; None as long as nothing did."""
         self.stopped_by: str | None = None

@@ -148,7 +148,7 @@ def test_an_event_whose_picture_cannot_be_made_is_raised_without(monkeypatch: py
     def fail(*_: object) -> None:
         raise ValueError("no picture")
 
-    monkeypatch.setattr("streamer.watch.stage._thumbnail", fail)
+    monkeypatch.setattr("streamer.watch.station._thumbnail", fail)
     write(covered_halfway())
     assert command("run", "cam.yaml", "--quiet").code == 0
     assert [(line["state"], line["thumbnail"]) for line in lines()] == [("start", None), ("end", None)]

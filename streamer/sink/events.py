@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace as changed
 from pathlib import Path
 
@@ -18,7 +19,7 @@ QUALITY = 85
 
 
 class EventSink:
-    """Writes each line at once, so that a kill loses none; what is open when it closes ends there."""
+    """Writes each line at once, so that a kill loses none."""
 
     def __init__(self, directory: Path) -> None:
         """Create the file.
@@ -58,13 +59,16 @@ class EventSink:
             else:
                 self._open.pop(event.id, None)
 
-    def close(self) -> None:
+    def close(self, stays: Collection[str] = ()) -> None:
         """End what is open with the last frame, and close the file; further calls do nothing.
+
+        Args:
+            stays: identities of events that are not over: the next run goes on with them.
 
         Raises:
             SinkError: that cannot be written.
         """
-        left, self._open = list(self._open.values()), {}
+        left, self._open = [event for event in self._open.values() if event.id not in stays], {}
         try:
             for event in left:
                 end_s = max(self._last_s, event.start_s)

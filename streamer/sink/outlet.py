@@ -16,7 +16,9 @@ from streamer.frame import AudioPacket, End, Image, Result
 from streamer.record import Sought
 from streamer.sink.events import EventSink
 from streamer.sink.log import LogSink
+from streamer.sink.memory import MemorySink
 from streamer.sink.video import VideoSink
+from streamer.watch.memory import Memory
 
 
 class Outlet:
@@ -54,6 +56,8 @@ class Outlet:
         self._workers: list[Worker] = []
         self._log: LogSink | None = None
         self._events: EventSink | None = None
+        self._kept: MemorySink | None = None
+        self._last: Memory | None = None
         if config.output is None:
             return
         folder = Path(config.output.directory) / name
@@ -61,6 +65,7 @@ class Outlet:
             self._log = LogSink(folder, sought)
             if config.watch.on:
                 self._events = EventSink(folder)
+                self._kept = MemorySink(folder)
         except SinkError as error:  # a full disk, say: the camera ends as if it had filled up later
             self._fail(error)
         videos: list[tuple[VideoSink, Callable[[Result], Image | None]]] = [
@@ -95,6 +100,7 @@ class Outlet:
 
     def finish(self, end: End) -> None:
         """Say that no result follows."""
+        self._last = end.memory
         if not self._channels:
             self._finished()
         for channel in self._channels.values():
@@ -152,6 +158,9 @@ class Outlet:
                 self._log.write(result, latency_ms, np.array(least, np.float32))
                 if self._events is not None:
                     self._events.write(result.events, result.time_s)
+                # after the events: those of a kill in between are said again rather than never
+                if self._kept is not None and result.memory is not None:
+                    self._kept.write(result.memory)
         except Exception as error:
             self._fail(error)
         if self._error is None:
@@ -163,8 +172,10 @@ class Outlet:
         try:
             if self._log is not None:
                 self._log.close()
+            if self._kept is not None and self._last is not None:
+                self._kept.write(self._last)
             if self._events is not None:
-                self._events.close()
+                self._events.close(stays=() if self._kept is None else self._kept.open)
         except Exception as error:
             self._fail(error)
         finally:

@@ -6,7 +6,8 @@ from collections import Counter, deque
 from itertools import islice
 from typing import NamedTuple
 
-from streamer.event import TamperKind
+from streamer.event import TAMPER_KINDS, TamperKind
+from streamer.watch.memory import Tree, number_of
 from streamer.watch.verdict import Verdict
 from streamer.watch.watcher import Change
 
@@ -86,6 +87,25 @@ class Alarm:
         self.kind = kinds.most_common(1)[0][0]
         self._heard.clear()  # what went well before does not end it
         return "start"
+
+    def kept(self) -> Tree:
+        """Return what is raised, for ``resume``."""
+        return {"raised": self.raised, "kind": self.kind, "since": self.since, "score": self.score}
+
+    def resume(self, kept: Tree, shift: float) -> None:
+        """Go on with what an earlier run had raised.
+
+        Args:
+            kept: as ``kept`` gave it.
+            shift: seconds by which its time is moved.
+
+        Raises:
+            KeyError, TypeError, ValueError: it did not give that.
+        """
+        if kept["kind"] not in TAMPER_KINDS:
+            raise ValueError(f"no such kind: {kept['kind']}")
+        since, score = number_of(kept["since"]) + shift, number_of(kept["score"])
+        self.raised, self.kind, self.since, self.score = bool(kept["raised"]), kept["kind"], since, score
 
     def _end(self) -> Change | None:
         well = [each for each in self._heard if each.verdict.kind is None and each.counts]

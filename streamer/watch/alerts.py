@@ -18,6 +18,7 @@ from streamer.watch.calibration import Calibrated
 from streamer.watch.clip import Encoder
 from streamer.watch.glances import EARLY, Glances
 from streamer.watch.hysteresis import Hysteresis, Says
+from streamer.watch.memory import Tree, number_of
 from streamer.watch.watcher import Alert, Watcher, Watchers
 from streamer.watch.zeroshot import Scorer, probability
 from streamer.zeroshot import ZeroShotConfig
@@ -87,6 +88,16 @@ class ClassWatcher:
         over = None if change == "start" else self._hysteresis.until
         evidence = {"probability": score, "margin": margin, **self._matches(mean)}
         return Alert(change, self._name, self._hysteresis.since, over, self._score, evidence)
+
+    def kept(self) -> Tree | None:
+        """Return what is raised; single looks are soon made again."""
+        return {**self._hysteresis.kept(), "score": self._score} if self._hysteresis.raised else None
+
+    def resume(self, kept: Tree, time_s: float, shift: float, pause: float) -> None:
+        """Go on with what an earlier run had raised; as of ``Remembering``."""
+        score = number_of(kept["score"])
+        self._hysteresis.resume(kept, shift - pause)
+        self._score = score
 
     def _matches(self, embedding: NDArray[np.float32]) -> dict[str, float]:
         """Return the class's sentences that match best, and the cosine of each."""

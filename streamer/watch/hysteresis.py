@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from enum import Enum
 
+from streamer.watch.memory import Tree, number_of
 from streamer.watch.watcher import Change
 
 
@@ -42,6 +43,19 @@ class Hysteresis:
             return "start"
         self.until = times[0]
         return "end"
+
+    def kept(self) -> Tree:
+        """Return what is raised, for ``resume``."""
+        return {"raised": self.raised, "since": self.since}
+
+    def resume(self, kept: Tree, shift: float) -> None:
+        """Go on with what an earlier run had raised, its time moved by so many seconds.
+
+        Raises:
+            KeyError, TypeError, ValueError: ``kept`` did not give that.
+        """
+        since = number_of(kept["since"]) + shift
+        self.raised, self.since = bool(kept["raised"]), since
 
     def cut(self) -> None:
         """Forget the looks, but not what they led to."""

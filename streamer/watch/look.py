@@ -29,6 +29,9 @@ FINE = 640
 WIDTH, HEIGHT = 320, 180
 """Pixels at which edges are compared, whatever the picture's proportions."""
 
+REACH = 6.0
+"""Pixels of ``WIDTH`` and ``HEIGHT`` that smoothing and gradients carry a pixel's level, at most."""
+
 WHITE, BLACK = 250, 24
 """Levels from which on a pixel is saturated, and up to which it is dark."""
 
@@ -64,18 +67,27 @@ class Look:
     """Share of saturated pixels."""
     black: float
     """Share of dark pixels."""
+    shown: NDArray[np.bool_]
+    """bool ``[ROWS, COLUMNS]``: cells of which nothing is hidden, so that they may be kept."""
 
 
-def look(image: Image, boxes: NDArray[np.float32], time_s: float) -> Look:
+def look(
+    image: Image, boxes: NDArray[np.float32], time_s: float, hidden: NDArray[np.float32] | None = None
+) -> Look:
     """Measure a picture.
 
     Args:
         image: uint8 ``[H, W, 3]``, RGB.
         boxes: float32 ``[N, 4]``, in pixels: what to leave out.
         time_s: presentation time in seconds.
+        hidden: float32 ``[R, 4]``, in pixels: what nobody may see; None where nothing of it will be kept.
     """
     height, width = image.shape[:2]
-    return look_at_grey(reduced(image), _clear(boxes, width, height), time_s)
+    shown = np.zeros((ROWS, COLUMNS), np.bool_)
+    if hidden is not None:
+        reach = np.array([-width / WIDTH, -height / HEIGHT, width / WIDTH, height / HEIGHT], np.float32)
+        shown = _clear(hidden + REACH * reach, width, height)
+    return look_at_grey(reduced(image), _clear(boxes, width, height), time_s, shown)
 
 
 def reduced(image: Image) -> Grey:
@@ -94,8 +106,10 @@ def reduced(image: Image) -> Grey:
     return np.asarray(grey, np.uint8)
 
 
-def look_at_grey(fine: Grey, clear: NDArray[np.bool_], time_s: float) -> Look:
-    """Measure what ``reduced`` made; ``clear`` as in ``Look``."""
+def look_at_grey(
+    fine: Grey, clear: NDArray[np.bool_], time_s: float, shown: NDArray[np.bool_] | None = None
+) -> Look:
+    """Measure what ``reduced`` made; ``clear`` and ``shown`` as in ``Look``, None where nothing is shown."""
     small = cv2.resize(fine, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
     grey = np.asarray(cv2.GaussianBlur(small, (0, 0), 1.0), np.float32)
     across = cv2.Sobel(grey, cv2.CV_32F, 1, 0, scale=0.25)
@@ -110,6 +124,7 @@ def look_at_grey(fine: Grey, clear: NDArray[np.bool_], time_s: float) -> Look:
         clear,
         white=float(np.count_nonzero(fine >= WHITE)) / fine.size,
         black=float(np.count_nonzero(fine <= BLACK)) / fine.size,
+        shown=np.zeros((ROWS, COLUMNS), np.bool_) if shown is None else shown,
     )  # fmt: skip
 
 

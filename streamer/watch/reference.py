@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from streamer.watch.align import Shift
 from streamer.watch.look import COLUMNS, HEIGHT, ROWS, WIDTH, Cells, Look, Map, cells, weighted_median
+from streamer.watch.memory import Tree, array_of, number_of
 
 LOOKS = 4
 """Looks from which on a reference says something."""
@@ -36,6 +37,12 @@ EXCUSED = 0.5
 
 PARKED = 0.5
 """Share of the time that an object stands in a cell from which on it is part of the view."""
+
+TRACE = 0.02
+"""Share of a cell's mean that may come from what was hidden for it to be kept: five levels of 255 at most."""
+
+LEFT = 0.25
+"""Share of the edges that must be left of a view without such cells for it to be kept."""
 
 INTACT = 0.7
 """Share of a cell's steady edges from which on it counts as unharmed."""
@@ -79,6 +86,7 @@ class Reference:
         self._sharpness: Cells = self._across
         self._level: Cells = self._across
         self._occupied: Cells = np.zeros((ROWS, COLUMNS), np.float32)
+        self._secret: Cells = np.ones((ROWS, COLUMNS), np.float32)
         self._white = self._black = 0.0
         self.spread = 0.0
         """By how much ``Difference.softened`` strays from 0 when all is well: its mean absolute value."""
@@ -126,6 +134,7 @@ class Reference:
             self._across, self._down, self.grey = seen.across, seen.down, seen.grey
             self._detail, self._sharpness, self._level = seen.detail, seen.sharpness, seen.level
             self._occupied = np.where(seen.clear, np.float32(0.0), np.float32(1.0))
+            self._secret = np.where(seen.shown, np.float32(0.0), np.float32(1.0))
             self._white, self._black = seen.white, seen.black
             self._looks = 1
             return
@@ -141,6 +150,7 @@ class Reference:
         self._detail = self._detail + by_cell * (seen.detail - self._detail)
         self._sharpness = self._sharpness + by_cell * (seen.sharpness - self._sharpness)
         self._level = self._level + by_cell * (seen.level - self._level)
+        self._secret = self._secret + by_cell * ((~seen.shown).astype(np.float32) - self._secret)
         self._occupied = self._occupied + np.float32(rate) * (~seen.clear - self._occupied)
         self._white += rate * (seen.white - self._white)
         self._black += rate * (seen.black - self._black)
@@ -148,6 +158,53 @@ class Reference:
         self._across = self._across + by_pixel * (seen.across - self._across)
         self._down = self._down + by_pixel * (seen.down - self._down)
         self.grey = self.grey + by_pixel * (seen.grey - self.grey)
+
+    def kept(self) -> Tree | None:
+        """Return it for ``resumed``, without what was hidden; None where that leaves too little of it.
+
+        Cells with more than ``TRACE`` of what was hidden are kept as one level of grey.
+        """
+        shown = self._secret <= TRACE
+        by_pixel = _spread_out(shown.astype(np.float32)) > 0.0
+        across, down = np.where(by_pixel, self._across, 0.0), np.where(by_pixel, self._down, 0.0)
+        left, all_edges = (
+            float(np.sum(a * a + d * d)) for a, d in ((across, down), (self._across, self._down))
+        )
+        if not self.usable or left < LEFT * all_edges:
+            return None
+        return {
+            "across": across.astype(np.float32),
+            "down": down.astype(np.float32),
+            "grey": np.where(by_pixel, self.grey, _spread_out(self._level)).astype(np.float32),
+            "detail": self._detail, "sharpness": self._sharpness, "level": self._level,
+            "occupied": self._occupied,
+            "seen": np.where(shown, self._seen, np.float32(0.0)),
+            "looks": self._looks, "first": self._first, "last": self._last,
+            "white": self._white, "black": self._black, "spread": self.spread,
+        }  # fmt: skip
+
+    @classmethod
+    def resumed(cls, kept: Tree, shift: float) -> Reference:
+        """Make it anew from what ``kept`` gave, its times moved by so many seconds.
+
+        Raises:
+            KeyError, TypeError, ValueError: it did not give that.
+        """
+        made = cls()
+        made._across, made._down, made.grey = (
+            array_of(kept[name], (HEIGHT, WIDTH)) for name in ("across", "down", "grey")
+        )
+        made._detail, made._sharpness, made._level, made._occupied, made._seen = (
+            array_of(kept[name], (ROWS, COLUMNS))
+            for name in ("detail", "sharpness", "level", "occupied", "seen")
+        )
+        made._secret = np.where(made._seen > 0.0, np.float32(0.0), np.float32(1.0))
+        made._looks = int(kept["looks"])
+        made._first, made._last, made._white, made._black, made.spread = (
+            number_of(kept[name]) for name in ("first", "last", "white", "black", "spread")
+        )
+        made._first, made._last = made._first + shift, made._last + shift
+        return made
 
     def differs(self, seen: Look) -> Difference:
         """Compare a look with what was learned."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 
 from streamer.watch.look import Grey
+from streamer.watch.memory import Tree, number_of
 from streamer.watch.reference import FOLLOW
 
 LEAST = 3.0
@@ -37,6 +38,7 @@ class Stillness:
         self._looks = 0
         self._last: tuple[float, Grey] | None = None
         self._first = 0.0
+        self._goes_on = False
 
     @property
     def frozen(self) -> bool:
@@ -45,6 +47,9 @@ class Stillness:
 
     def see(self, fine: Grey, time_s: float) -> None:
         """Take in a look's picture, uint8 ``[h, w]``, and its time in seconds."""
+        if self._goes_on:  # after a restart, whose first picture has nothing to be compared with
+            self._last, self._goes_on = (time_s, fine), False
+            return
         if self._last is None or self._last[1].shape != fine.shape:
             self._last, self._first = (time_s, fine), time_s
             self.seconds = 0.0
@@ -65,4 +70,27 @@ class Stillness:
 
     def cut(self) -> None:
         """Say that what follows does not continue what came."""
-        self._last, self.seconds = None, 0.0
+        self._last, self.seconds, self._goes_on = None, 0.0, False
+
+    def kept(self) -> Tree:
+        """Return what is known for ``resumed``, without the last picture, which nobody may see."""
+        return {
+            "seconds": self.seconds, "since": self.since, "usual": self.usual, "longest": self._longest,
+            "looks": self._looks,
+        }  # fmt: skip
+
+    @classmethod
+    def resumed(cls, kept: Tree, shift: float) -> Stillness:
+        """Make it anew, its times moved by so many seconds.
+
+        A picture that was frozen is so until one changes.
+
+        Raises:
+            KeyError, TypeError, ValueError: ``kept`` did not give that.
+        """
+        made = cls()
+        made.seconds, made.usual = number_of(kept["seconds"]), number_of(kept["usual"])
+        made.since = number_of(kept["since"]) + shift
+        made._longest, made._looks = number_of(kept["longest"]), int(kept["looks"])
+        made._first, made._goes_on = float("-inf"), True
+        return made

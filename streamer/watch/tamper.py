@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from math import isfinite
+
 import numpy as np
+from numpy.typing import NDArray
 
 from streamer.config import TamperConfig
 from streamer.event import TamperKind
 from streamer.frame import Detections, Image
 from streamer.watch.alarm import Alarm
 from streamer.watch.look import Look, look
+from streamer.watch.memory import Tree, number_of
 from streamer.watch.reference import Reference
 from streamer.watch.still import Stillness
 from streamer.watch.verdict import VISIBLE, Verdict
@@ -53,13 +57,49 @@ class Tamper:
         self._cut = True
         self._still.cut()
 
-    def see(self, image: Image, detections: Detections, time_s: float) -> Alert | None:
+    def kept(self) -> Tree | None:
+        """Return what was learned and what is raised, for ``resume``; None where there is too little."""
+        views, before = self._views.kept(), self._before
+        if views is None or before is None:
+            return None
+        accept_in = self._accept_at - before.time_s
+        return {
+            "views": views, "still": self._still.kept(), "alarm": self._alarm.kept(),
+            "accept_in": accept_in if isfinite(accept_in) else None,
+        }  # fmt: skip
+
+    def resume(self, kept: Tree, time_s: float, shift: float, pause: float) -> None:
+        """Go on with what an earlier run knew; what it learned is as old as it was then.
+
+        Args:
+            kept: as ``kept`` gave it.
+            time_s: of the first frame, in seconds of presentation time.
+            shift: seconds by which times of the earlier run are moved for it to go on without a pause.
+            pause: seconds that really passed between the runs: what is open began as long ago.
+
+        Raises:
+            KeyError, TypeError, ValueError: it did not give that; nothing has changed.
+        """
+        views, still = Views.resumed(kept["views"], shift), Stillness.resumed(kept["still"], shift - pause)
+        accept_in = None if kept["accept_in"] is None else number_of(kept["accept_in"])
+        self._alarm.resume(kept["alarm"], shift - pause)
+        self._views, self._still = views, still
+        self._accept_at = float("inf") if accept_in is None else time_s + accept_in
+
+    def see(
+        self,
+        image: Image,
+        detections: Detections,
+        time_s: float,
+        hidden: NDArray[np.float32] | None = None,
+    ) -> Alert | None:
         """Take in a frame, and look at it where it is time to.
 
         Args:
             image: the original, uint8 ``[H, W, 3]``, RGB.
             detections: what stands in front of the scene.
             time_s: presentation time in seconds.
+            hidden: float32 ``[R, 4]``, in pixels: of what nothing may be kept; None where nothing is kept.
 
         Returns:
             What begins or ends with it; None nearly always.
@@ -68,7 +108,7 @@ class Tamper:
         # frames of 25 a second do not fall on whole fifths
         if before is not None and 0.0 <= time_s - before.time_s < self._config.every - 0.005:
             return None
-        seen = look(image, detections.boxes, time_s)
+        seen = look(image, detections.boxes, time_s, hidden)
         self._before = seen
         self._still.see(seen.fine, time_s)
         verdict = self._views.judge(seen, cut=self._cut)

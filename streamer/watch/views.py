@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from streamer.watch.look import Look
+from streamer.watch.memory import Tree
 from streamer.watch.reference import Reference
 from streamer.watch.verdict import Verdict, judge
 
@@ -56,6 +57,19 @@ class Views:
         if self.current.begun and self.current.differs(seen).lost > UNSTEADY:
             self.current = Reference()
         self.current.learn(seen)
+
+    def kept(self) -> Tree | None:
+        """Return them for ``resumed``; None where there is nothing to go on with."""
+        current = self.current.kept()
+        others = [kept for other in self._others if (kept := other.kept()) is not None]
+        return None if current is None else [current, *others]
+
+    @classmethod
+    def resumed(cls, kept: Tree, shift: float) -> Views:
+        """Make them anew, their times moved by so many seconds; errors as of ``Reference.resumed``."""
+        made = cls()
+        made.current, *made._others = (Reference.resumed(each, shift) for each in kept[:MOST])
+        return made
 
     def begin(self) -> None:
         """Learn a new view from the next look on."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 from streamer.frame import Hidden
+from streamer.watch.memory import Memory, Tree
 
 Change: TypeAlias = Literal["start", "end"]
 
@@ -42,6 +43,27 @@ class Watcher(Protocol):
         """Say that the next frame does not continue the one before: a cut, a reconnect, the next file."""
 
 
+@runtime_checkable
+class Remembering(Protocol):
+    """A watcher of which a live camera's next run may know what it knew."""
+
+    def kept(self) -> Tree | None:
+        """Return that, for ``resume``, with nothing of what is hidden; None where there is too little."""
+
+    def resume(self, kept: Tree, time_s: float, shift: float, pause: float) -> None:
+        """Go on with what an earlier run knew, before the first frame is seen.
+
+        Args:
+            kept: as ``kept`` gave it.
+            time_s: of the first frame, in seconds of presentation time.
+            shift: seconds by which times of the earlier run are moved for it to go on without a pause.
+            pause: seconds that really passed between the runs.
+
+        Raises:
+            Exception: it did not give that; nothing has changed.
+        """
+
+
 class Shared(Protocol):
     """What the watchers of several cameras share, such as a network that takes many pictures at once."""
 
@@ -53,6 +75,16 @@ class Shared(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Keep:
+    """That the next run of a camera is to know what this one knows."""
+
+    source: str
+    """The camera's address, without credentials."""
+    earlier: Memory | None = None
+    """What an earlier run has left."""
+
+
+@dataclass(frozen=True, slots=True)
 class Watchers:
     """Who watches."""
 
@@ -60,3 +92,5 @@ class Watchers:
     """By camera, and then by a name for messages."""
     shared: Sequence[Shared] = ()
     """What some of them ask."""
+    keep: Mapping[str, Keep] = field(default_factory=dict)
+    """Cameras whose next run is to know; not footage, which is the same again."""

@@ -1,6 +1,7 @@
 """Zero-shot alerts on lists of frames, with a stand-in for CLIP: what is raised, when, and what shows it."""
 
 import logging
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,13 @@ import torch
 from streamer.config import WatchConfig
 from streamer.errors import ConfigError, ModelError
 from streamer.event import Event
-from streamer.frame import Batch, Discontinuity, Dropped, Hidden, Stream
+from streamer.frame import Batch, Discontinuity, Dropped, End, Hidden, Stream
 from streamer.watch.calibration import Calibrated, Calibration, write
 from streamer.watch.hysteresis import Hysteresis, Says
 from streamer.watch.load import load
+from streamer.watch.memory import Memory, decoded
 from streamer.watch.stage import stage
+from streamer.watch.watcher import Keep
 from streamer.watch.zeroshot import Scorer
 from streamer.zeroshot import ZeroShotConfig
 from tests.clip import StandIn
@@ -242,6 +245,25 @@ def test_a_calibration_holds_for_the_classes_in_it(tmp_path: Path) -> None:
     write(path, Calibration({"accident": Calibrated(1.0, 0.7)}, {**fingerprint, "weights": "other"}))
     with pytest.raises(ConfigError, match=r"zeroshot\.json: was calibrated with other weights"):
         load({"gate": config}, CPU)
+
+
+def test_what_is_open_when_a_run_ends_is_neither_raised_nor_lost_in_the_next() -> None:
+    def run(shown: list[Hidden], earlier: Memory | None) -> tuple[list[Event], Memory]:
+        watchers = replace(load({"gate": on()}, CPU), keep={"gate": Keep("rtsp://gate", earlier)})
+        out = [each for batch in stage([[*shown, End("gate")]], watchers) for each in batch]
+        events = [event for each in out if isinstance(each, Hidden) for event in each.events]
+        (end,) = (each.memory for each in out if isinstance(each, End))
+        assert end is not None
+        return events, decoded(end.encoded())
+
+    (start,), kept = run(story((ROAD, 10), (CRASH, 10)), None)
+    (again, end), kept = run(story((CRASH, 10), (ROAD, 10)), kept)
+    assert (again.id, again.state, again.again) == (start.id, "start", True)
+    assert (end.id, end.state, end.again, end.end_s) == (start.id, "end", False, 11.0)
+    assert end.start_s == pytest.approx(again.start_s, abs=0.01)
+    assert end.score == start.score
+    (start,), _ = run(story((CRASH, 10)), kept)
+    assert not start.again
 
 
 def test_so_many_of_the_last_looks_raise_and_end() -> None:

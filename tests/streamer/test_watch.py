@@ -285,7 +285,7 @@ def test_a_truck_that_fills_the_view_says_nothing_of_where_the_camera_looks(
 def test_frames_are_looked_at_by_the_sources_time(monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[float] = []
 
-    def counting(image: Image, boxes: np.ndarray, time_s: float) -> object:
+    def counting(image: Image, boxes: np.ndarray, time_s: float, hidden: None) -> object:
         looks.append(time_s)
         return look(image, boxes, time_s)
 

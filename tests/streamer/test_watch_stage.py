@@ -16,7 +16,8 @@ from streamer.event import Event, read, thumbnail_of
 from streamer.frame import Batch, Discontinuity, Dropped, End, Hidden, Image, Stream
 from streamer.sink.events import EventSink
 from streamer.watch.load import load
-from streamer.watch.stage import THUMBNAIL, stage
+from streamer.watch.stage import stage
+from streamer.watch.station import THUMBNAIL
 from streamer.watch.watcher import Alert, Watchers
 from tests.scene import covered, seen, shifted, view
 from tests.values import frame, hidden
@@ -74,7 +75,7 @@ def test_an_event_without_a_picture_names_none_when_it_ends_either(monkeypatch: 
     def failing(_: torch.Tensor) -> Image:
         raise MemoryError("no room")
 
-    monkeypatch.setattr("streamer.watch.stage._thumbnail", failing)
+    monkeypatch.setattr("streamer.watch.station._thumbnail", failing)
     found = events([story()], {"gate": ON})
     assert [(event.state, event.thumbnail, event.picture) for event in found] == [
         ("start", None, None), ("end", None, None),

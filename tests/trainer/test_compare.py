@@ -130,4 +130,4 @@ def test_the_page_holds_the_rows_and_says_what_was_seen(tmp_path: Path) -> None:
     assert "12.3" in page
     assert "a &lt;fast&gt; one" in page
     assert "b: training saw clips that it is measured on" in page
-    assert "http" not in page
+    assert "://" not in page

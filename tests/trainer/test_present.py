@@ -38,7 +38,7 @@ def test_the_page_needs_nothing_but_itself_and_has_the_reference_second(work: Pa
     assert command("fit", path).code == 0
     run = work / "runs" / "small"
     page = (run / "report.html").read_text(encoding="utf-8")
-    assert "http" not in page
+    assert "://" not in page
     assert "<script" not in page
     assert not re.search(r"(?:src|href)='(?!data:)", page)
     # two worst, two best and all four of the test clip, then the curves
