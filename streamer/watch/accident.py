@@ -13,6 +13,7 @@ from streamer.frame import Hidden
 from streamer.modelfile import Header
 from streamer.nets import AccidentHead
 from streamer.watch.kinematics import EVERY, NAMES
+from streamer.watch.memory import Tree, number_of
 from streamer.watch.traffic import Traffic, Window
 from streamer.watch.watcher import Alert
 
@@ -89,6 +90,15 @@ class Accident:
         self._raised = True
         evidence = dict(zip(NAMES, times_usual, strict=True))
         return Alert("start", KIND, self._start_s, None, self._score, evidence)
+
+    def kept(self) -> Tree | None:
+        """Return what is raised; what is usual is soon learned again."""
+        return {"since": self._start_s, "score": self._score} if self._raised else None
+
+    def resume(self, kept: Tree, time_s: float, shift: float, pause: float) -> None:
+        """Go on with what an earlier run had raised; as of ``Remembering``."""
+        since, score = number_of(kept["since"]) + shift - pause, number_of(kept["score"])
+        self._raised, self._start_s, self._last_s, self._score = True, since, time_s, score
 
     def _calm(self, time_s: float) -> Alert | None:
         """End what is open where nothing has happened for long enough."""

@@ -105,6 +105,28 @@ def test_frames_in_which_nobody_looked_are_passed_over() -> None:
     assert [alert.change for alert in alerts(every_second)] == ["start", "end"]
 
 
+def test_a_restart_goes_on_with_what_is_raised_and_ends_it_once() -> None:
+    frames = drive()
+    before, after = Accident(head(), 0.5), Accident(head(), 0.5)
+    assert before.kept() is None
+    raised_at, start = next(
+        (number, alert) for number, each in enumerate(frames) if (alert := before.see(each)) is not None
+    )
+    kept = before.kept()
+    time_s = frames[raised_at].frame.time_s
+    after.resume(kept, 0.0, shift=-time_s, pause=30.0)  # the next run begins its time from 0
+    resumed = after.open
+    assert resumed == "accident"
+    quiet = drive(crash=None, looks=60)
+    (end,) = [alert for each in quiet if (alert := after.see(each)) is not None]
+    assert (end.change, end.score) == ("end", start.score)
+    assert end.start_s == pytest.approx(start.start_s - time_s - 30.0)
+    assert after.open is None
+    with pytest.raises(KeyError):
+        after.resume({"score": 1.0}, 0.0, 0.0, 0.0)
+    assert after.open is None
+
+
 def test_an_event_that_a_cut_falls_into_is_ended_once() -> None:
     watcher = Accident(head(), 0.5)
     frames = drive()

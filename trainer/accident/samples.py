@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from streamer import detect
 from streamer.config import TrackConfig
 from streamer.cut import is_cut, thumbnail
-from streamer.detect import Detector, select
+from streamer.detect import Detector, hides_from, select
 from streamer.detectors import DetectConfig
 from streamer.errors import ConfigError
 from streamer.track.tracker import Tracker
@@ -84,7 +84,7 @@ def make(
 def _of(
     clip: Clip, detector: Detector, settings: DetectConfig, device: torch.device, fps: float, window: int
 ) -> list[tuple[NDArray[np.float32], NDArray[np.float32], float, bool, str, str, int]]:
-    traffic, tracker = Traffic(window), Tracker(count(1), settings.hide_threshold_of, HOLD)
+    traffic, tracker = Traffic(window), Tracker(count(1), HOLD)
     before: tuple[int, NDArray[np.float32]] | None = None
     rows, since = [], 0
     for number, (path, accident) in clip.frames.items():
@@ -92,13 +92,15 @@ def _of(
         small = thumbnail(picture.numpy())
         if before is not None and ((number - before[0]) / fps > MEMORY or is_cut(before[1], small)):
             traffic.cut()
-            tracker, since = Tracker(count(1), settings.hide_threshold_of, HOLD), 0
+            tracker, since = Tracker(count(1), HOLD), 0
         before = number, small
-        found = tracker.look(number / fps, select(detector.detect([picture.to(device)])[0], settings))
+        height, width = picture.shape[:2]
+        seen = select(detector.detect([picture.to(device)])[0], settings)
+        found = tracker.look(number / fps, seen, hides_from(seen, settings, width, height))
         assert found.tracks is not None  # noqa: S101, the tracker gives them
-        seen = traffic.see(picture.numpy(), found.keep(found.tracks >= 0), number / fps, learn=True)
-        if seen is not None:
-            rows.append((*seen, accident, clip.scene, clip.name, since))
+        window_of = traffic.see(picture.numpy(), found.keep(found.tracks >= 0), number / fps, learn=True)
+        if window_of is not None:
+            rows.append((*window_of, accident, clip.scene, clip.name, since))
         since += 1
     return rows
 
