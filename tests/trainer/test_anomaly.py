@@ -139,7 +139,7 @@ def test_the_page_shows_what_is_drawn_and_needs_nothing_but_itself(work: Path) -
     outcome = command("evaluate", work / "runs" / "small" / "model.safetensors", "--output", output, "-q")
     assert (outcome.code, outcome.out) == (0, "")
     page = (output / "report.html").read_text(encoding="utf-8")
-    assert "http" not in page
+    assert "://" not in page
     assert page.count("<figure>") == 1 + len(ranking.OBVIOUS)
     assert "c, wall" in page
     assert GRADIENTS in page
