@@ -217,7 +217,7 @@ def _model(value: object) -> object:
 class AccidentConfig(Section):
     """When there is an accident in view; an experiment, see the README for how often it is right."""
 
-    model: str = "bundled"
+    model: str = Field(default="bundled", min_length=1)
     """The path of a file that ``trainer fit configs/accident.yaml`` wrote; none is ``bundled`` so far."""
     threshold: float | None = Field(default=None, gt=0.0, lt=1.0)
     """The probability from which on it is one; None: the model's own."""
