@@ -268,6 +268,12 @@ class CameraConfig(Settings):
     zones: ZonesConfig = ZonesConfig()
     """Where always, never or only to hide."""
 
+    @model_validator(mode="after")
+    def _finds_what_it_watches(self) -> CameraConfig:
+        if self.watch.accident is not None and not set(GROUPS["vehicle"]) & set(self.detect.sought):
+            raise ValueError("watch.accident: is about vehicles, and detect.classes has none")
+        return self
+
 
 class Config(Section):
     """The whole file."""
