@@ -217,7 +217,7 @@ def _model(value: object) -> object:
 class AccidentConfig(Section):
     """When there is an accident in view; an experiment, see the README for how often it is right."""
 
-    model: str = "bundled"
+    model: str = Field(default="bundled", min_length=1)
     """The path of a file that ``trainer fit configs/accident.yaml`` wrote; none is ``bundled`` so far."""
     threshold: float | None = Field(default=None, gt=0.0, lt=1.0)
     """The probability from which on it is one; None: the model's own."""
@@ -267,6 +267,12 @@ class CameraConfig(Settings):
     """Pictures per second of a folder of numbered images, which has no time of its own."""
     zones: ZonesConfig = ZonesConfig()
     """Where always, never or only to hide."""
+
+    @model_validator(mode="after")
+    def _finds_what_it_watches(self) -> CameraConfig:
+        if self.watch.accident is not None and not set(GROUPS["vehicle"]) & set(self.detect.sought):
+            raise ValueError("watch.accident: is about vehicles, and detect.classes has none")
+        return self
 
 
 class Config(Section):

@@ -35,14 +35,18 @@ def show(
         as_json: a JSON line for each, as its last line in the file.
 
     Raises:
-        ConfigError: there is no such file, a line is wrong, or there is no such camera or kind.
+        ConfigError: there is no such file, a line is wrong, there is no such camera, or a kind is misspelt.
     """
     files = _files(path)
     found = [each for file in files for each in read(file)]
     known = list(dict.fromkeys((*event.TAMPER_KINDS, *sorted(each["kind"] for each in found))))
     for kind in kinds:
-        if kind not in known:
-            raise ConfigError(f"unknown kind {kind!r}{suggest(kind, known)}; known: {', '.join(known)}")
+        if kind in known:
+            continue
+        if near := suggest(kind, known):
+            raise ConfigError(f"unknown kind {kind!r}{near}; known: {', '.join(known)}")
+        # files do not say what was watched for: an accident that has not happened is no mistake
+        logger.warning("no event is of kind %r; known: %s", kind, ", ".join(known))
     there = {each["camera"] for each in found} | {file.resolve().parent.name for file in files}
     for camera in cameras:
         if camera not in there:

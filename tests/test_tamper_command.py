@@ -191,6 +191,13 @@ def test_kinds_are_those_of_tamper_and_what_the_files_hold() -> None:
     assert refused.err.endswith("glare, smoke\n")
 
 
+def test_of_a_kind_that_has_not_happened_there_is_no_event() -> None:
+    Path("events.jsonl").write_text("", encoding="utf-8")
+    outcome = command("events", "events.jsonl", "--kind", "accident", "--json")
+    assert (outcome.code, outcome.out) == (0, "")
+    assert "no event is of kind 'accident'; known: defocused, " in outcome.err
+
+
 def test_a_line_that_a_kill_cut_off_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
     whole = {
         "id": "a",

@@ -289,7 +289,7 @@ def evaluate_zeroshot(
         ),
     ] = None,
     output: Annotated[Path | None, typer.Option(help="Folder for zeroshot.html and zeroshot.json.")] = None,
-    seed: Annotated[int, typer.Option(help="Of which images are drawn.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of which images are drawn.")] = 0,
     label: Label = None,
     clips: Clips = "name",
     group: Group = None,

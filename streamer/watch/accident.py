@@ -72,6 +72,7 @@ class Accident:
         learn = not self._raised or time_s - self._start_s >= USUAL
         window = self._traffic.see(item.frame.image, item.detections, time_s, learn=learn)
         if window is None:
+            self._above = 0
             return self._calm(time_s)
         inputs = _tensors(window)
         with torch.inference_mode():

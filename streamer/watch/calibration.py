@@ -10,7 +10,8 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
-from streamer.errors import ConfigError
+from streamer.errors import ConfigError, SinkError
+from streamer.sink.replace import replace
 
 VERSION = 1
 """Of the file's form; one of a later version is refused."""
@@ -43,16 +44,20 @@ class Calibration:
 
 
 def write(path: Path, calibration: Calibration) -> None:
-    """Write a calibration file; an existing one is replaced.
+    """Write a calibration file; an existing one, which a run may be reading, stays until all is written.
 
     Raises:
-        OSError: it cannot be written.
+        SinkError: it cannot be written.
     """
     content = TypeAdapter(Calibration).dump_python(calibration, mode="json")
     for name, found in calibration.classes.items():  # by name, as a person reads it
         content["classes"][name] = found._asdict()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    text = json.dumps(content, indent=2, allow_nan=False) + "\n"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SinkError(f"{path}: cannot be written: {error.strerror or error}") from error
+    replace(path, text.encode())
 
 
 def read(path: Path) -> Calibration:

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import nn
 
+from streamer.errors import ModelError, one_line
 from streamer.frame import Image
 from streamer.watch import openclip
 from streamer.zeroshot import ZeroShotConfig
@@ -42,7 +43,8 @@ class Encoder:
             device: where it works.
 
         Raises:
-            ModelError: open_clip, the weights or the tokenizer cannot be had, or the weights do not fit.
+            ModelError: open_clip, the weights or the tokenizer cannot be had, the weights do not fit, or the
+                device has no room.
             ConfigError: there is no such model.
         """
         loaded = openclip.load(config.model, config.weights)
@@ -56,7 +58,12 @@ class Encoder:
         mean, std = (half, half) if config.normalise == "half" else (loaded.mean, loaded.std)
         self._mean = torch.tensor(mean, device=device).view(3, 1, 1)
         self._std = torch.tensor(std, device=device).view(3, 1, 1)
-        self._network: Any = loaded.network.to(device).eval()
+        try:
+            self._network: Any = loaded.network.to(device).eval()
+        except RuntimeError as error:  # most of all too little memory
+            raise ModelError(
+                f"{openclip.KEY}.model: {self.name}: cannot go to {device}: {one_line(error)}"
+            ) from None
         self._tokenize = loaded.tokenize
         self._device = device
 

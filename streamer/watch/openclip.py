@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -82,7 +83,19 @@ def load(model: str, weights: str) -> Loaded:
     how = open_clip.get_model_preprocess_cfg(network)
     size = how["size"]
     height, width = size if isinstance(size, list | tuple) else (size, size)
-    return Loaded(network, tokenize, (height, width), tuple(how["mean"]), tuple(how["std"]))
+    mean, std = how["mean"], how["std"]
+    if not (_three(mean, above=-inf) and _three(std, above=0.0)):
+        raise ModelError(f"{KEY}.model: {model}: preprocess_cfg: mean and std: expected three numbers each")
+    return Loaded(network, tokenize, (height, width), tuple(mean), tuple(std))
+
+
+def _three(given: object, above: float) -> bool:
+    """Whether it is a number for each channel."""
+    return (
+        isinstance(given, list | tuple)
+        and len(given) == 3
+        and all(isinstance(each, int | float) and each > above for each in given)
+    )
 
 
 def _source(open_clip: ModuleType, model: str, weights: str) -> Path | Mapping[str, Any]:

@@ -20,6 +20,16 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     assert read(tmp_path / "made" / "zeroshot.json") == MADE
 
 
+def test_a_run_that_reads_the_old_file_reads_all_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "zeroshot.json"
+    write(path, MADE)
+    before = path.read_text(encoding="utf-8")
+    with path.open(encoding="utf-8") as opened:
+        write(path, Calibration({}, MADE.scorer))
+        assert opened.read() == before
+    assert read(path).classes == {}
+
+
 def test_a_person_can_read_it(tmp_path: Path) -> None:
     write(tmp_path / "zeroshot.json", MADE)
     said = json.loads((tmp_path / "zeroshot.json").read_text(encoding="utf-8"))

@@ -67,6 +67,13 @@ def test_the_commented_example_says_what_zero_shot_alerts_are_set_to() -> None:
     assert config.cameras["gate"].watch.zeroshot == ZeroShotConfig()
 
 
+def test_accidents_of_vehicles_that_nobody_looks_for_are_refused() -> None:
+    watched = {**MINIMAL, "watch": {"accident": "head.safetensors"}}
+    with pytest.raises(ConfigError, match=r"watch\.accident: is about vehicles, and detect\.classes has"):
+        parse({**watched, "detect": {"classes": ["person"]}})
+    assert parse({**watched, "detect": {"classes": ["person", "truck"]}}).cameras["gate"].watch.accident
+
+
 def test_nothing_is_watched_unless_it_is_named_and_a_camera_may_differ() -> None:
     assert parse(MINIMAL).cameras["gate"].watch.tamper is None
     cameras = {

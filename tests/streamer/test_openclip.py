@@ -1,6 +1,7 @@
 """A small CLIP of open_clip's own form with weights that the test wrote, and what is refused."""
 
 import builtins
+import json
 import logging
 import os
 import shutil
@@ -237,6 +238,33 @@ def test_weights_that_do_not_fit_or_are_no_numbers_are_refused(small: Path, tmp_
     assert "text_projection holds weights that are not numbers" in refusal(
         small, tmp_path / "nan.safetensors"
     )
+
+
+@pytest.mark.parametrize(
+    "change", [{"mean": [0.5]}, {"mean": "grey"}, {"mean": 0.5}, {"std": [0.2, 0.0, 0.2]}]
+)
+def test_a_folder_whose_pictures_cannot_be_normalised_is_refused(
+    small: Path, tmp_path: Path, change: dict[str, Any]
+) -> None:
+    folder = shutil.copytree(small, tmp_path / "odd")
+    said = json.loads((folder / openclip.CONFIG).read_text(encoding="utf-8"))
+    said["preprocess_cfg"] |= change
+    (folder / openclip.CONFIG).write_text(json.dumps(said), encoding="utf-8")
+    with pytest.raises(ModelError, match=r"odd: preprocess_cfg: mean and std: expected three numbers each"):
+        Encoder(ZeroShotConfig(model=str(folder)), CPU)
+
+
+def test_a_network_that_its_device_cannot_take_is_one_that_cannot_be_had(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 600.00 MiB.")
+
+    loaded = openclip.load(str(small), "datacomp_s34b_b86k")
+    monkeypatch.setattr(openclip, "load", lambda *_: loaded)
+    monkeypatch.setattr(loaded.network, "to", full)
+    with pytest.raises(ModelError, match=r"small: cannot go to cpu: OutOfMemoryError: CUDA out of memory"):
+        Encoder(ZeroShotConfig(model=str(small)), CPU)
 
 
 def test_a_folder_that_is_no_model_is_refused(small: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from streamer.frame import Batch, Detections, Discontinuity, Dropped, Hidden, St
 from streamer.modelfile import Header
 from streamer.nets import AccidentHead
 from streamer.nets.accident import DOUBT, FLOOR, Options
+from streamer.section import validate
 from streamer.watch.accident import RAISE, Accident, load
 from streamer.watch.kinematics import EVERY, NAMES
 from streamer.watch.load import load as load_watchers
@@ -140,6 +141,18 @@ def test_an_event_that_a_cut_falls_into_is_ended_once() -> None:
     assert watcher.open is None
 
 
+def test_what_follows_frames_that_could_not_be_judged_is_an_event_of_its_own() -> None:
+    frames = drive()
+    minute = 60 * RATE
+    later = [replace(each, frame=replace(each.frame, pts=each.frame.pts + minute)) for each in frames]
+    found = alerts([*frames[: 15 * PER_LOOK], *later], threshold=1e-9)  # whatever a window holds is one
+    assert [alert.change for alert in found] == ["start", "end", "start"]
+    first, end, second = found
+    assert end.end_s == pytest.approx(14 * EVERY)
+    assert first.start_s == pytest.approx(7 * EVERY)  # at the first whole window
+    assert second.start_s == pytest.approx(60 + 7 * EVERY)
+
+
 def test_traffic_that_changed_for_good_is_usual_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     def restless() -> list[Alert]:
         left, right = (100.0, 80.0, 140.0, 110.0), (120.0, 80.0, 160.0, 110.0)
@@ -239,3 +252,5 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
         load(AccidentConfig(model=str(saved(tmp_path / "b.safetensors", threshold=2.0))))
     with pytest.raises(ModelError, match="no such model file"):
         load(AccidentConfig(model=str(tmp_path / "none.safetensors")))
+    with pytest.raises(ConfigError, match=r"^model: "):
+        validate(AccidentConfig, {"model": ""})

@@ -54,5 +54,10 @@ def find(config: AccidentDataConfig) -> list[Clip]:
         raise ConfigError(f"{root}: no images of clips in it or below; their names are CLIP_NUMBER")
     if unknown := [name for name in config.test if name not in clips]:
         raise ConfigError(f"data.test: there is no clip {unknown[0]!r} in {root}")
+    for group in config.groups:
+        unknown = [name for name in group if name not in clips]
+        if 0 < len(unknown) < len(group):
+            # misspelt: the clip that is meant would be trained on while its scene is left out
+            raise ConfigError(f"data.groups: there is no clip {unknown[0]!r} in {root}")
     scene = scene_of(list(clips), config.groups)
     return [Clip(name, scene[name], dict(sorted(frames.items()))) for name, frames in clips.items()]

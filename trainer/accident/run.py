@@ -91,6 +91,8 @@ def train(
     out = np.isin(seen.scenes, sorted(kept_out))
     own, test = seen.keep(~out), seen.keep(out)
     _require_both(own, "data.test: of what is left to train on")
+    if len(np.unique(own.scenes)) < 2:
+        raise ConfigError("data: all clips to train on show one scene; each is judged by what others taught")
     head = fit(own, options)
     # by heads that have not seen the test clips either
     scores = cross_validate(own, options)

@@ -12,7 +12,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from streamer.errors import ConfigError, SinkError
+from streamer.errors import ConfigError
 from streamer.watch.calibration import Calibrated, Calibration, write
 from trainer.zeroshot import calibration
 from trainer.zeroshot.calibration import Windows
@@ -50,10 +50,7 @@ class Result:
             SinkError: it cannot be written.
         """
         found = {name: judged.facts() for name, judged in self.judged.items()}
-        try:
-            write(path, Calibration(self.calibrated, self.scorer, {"found": found, "footage": self.footage}))
-        except OSError as error:
-            raise SinkError(f"{path}: cannot be written: {error.strerror or error}") from error
+        write(path, Calibration(self.calibrated, self.scorer, {"found": found, "footage": self.footage}))
 
     def show(self, console: Console) -> None:
         """Print it as a table."""

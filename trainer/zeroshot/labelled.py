@@ -201,6 +201,8 @@ def _rows(given: Path, naming: Naming, clips: ClipsBy) -> Iterator[_File]:
                 path, label = given.parent / name, naming.of(said)
                 if not name or not path.is_file():
                     raise ConfigError(f"{where}: {name!r}: no such file; paths are relative to the CSV file")
+                if not said:
+                    raise ConfigError(f"{where}: says no class of {name!r}")
                 if label is None:
                     raise ConfigError(f"{where}: {said!r} is no class; {naming.hint(said)}")
                 yield _File(path, label, _clip(name, clips))

@@ -45,7 +45,8 @@ def configuration(**sections: Any) -> str:
 
 
 def test_clips_are_found_in_order_with_their_labels_and_scenes(work: Path) -> None:
-    found = clips.find(AccidentDataConfig(folder="pictures", groups=[["b", "c"]]))
+    # a group of another dataset's clips says nothing of these
+    found = clips.find(AccidentDataConfig(folder="pictures", groups=[["b", "c"], ["x", "y"]]))
     assert {clip.name: clip.scene for clip in found} == {"a": "a", "b": "b", "c": "b", "d": "d"}
     for clip in found:
         assert list(clip.frames) == list(range(LOOKS))
@@ -107,6 +108,8 @@ def test_what_cannot_be_trained_or_measured_is_one_line(work: Path) -> None:
     for data, message in (
         ({"folder": "nowhere"}, "data.folder: nowhere: no such folder"),
         ({"folder": "pictures", "test": ["z"]}, "data.test: there is no clip 'z'"),
+        ({"folder": "pictures", "groups": [["b", "cc"]]}, "data.groups: there is no clip 'cc'"),
+        ({"folder": "pictures", "groups": [["a", "b", "c", "d"]]}, "all clips to train on show one scene"),
         ({"folder": "pictures", "accident": "Crash"}, "expected looks both with and without an accident"),
     ):
         refused = command("fit", configuration(data=data), "--overwrite")

@@ -114,7 +114,7 @@ def test_a_list_names_files_beside_it(tmp_path: Path) -> None:
         ("file,label\na.jpg,normal\n", "expected the columns path,class, found file,label"),
         ("path,class\nb.jpg,normal\n", "line 2: 'b.jpg': no such file"),
         ("path,class\na.jpg,normal\na.jpg,calm\n", "line 3: 'calm' is no class; classes are normal"),
-        ("path,class\na.jpg\n", "line 2: '' is no class"),
+        ("path,class\na.jpg\n", "line 2: says no class of 'a.jpg'"),
         ("path,class\n", "no images and no videos in it"),
     ],
 )

@@ -152,6 +152,11 @@ def test_names_and_groups_can_be_given(work: Path) -> None:
     assert json.loads(outcome.out)["pooled"]["smoke"]["scenes"] == 2
 
 
+def test_a_seed_that_nothing_can_be_drawn_by_is_refused_before_anything_is_looked_at(work: Path) -> None:
+    outcome = command("evaluate-zeroshot", "run.yaml", footage(work), "--seed", "-1")
+    assert (outcome.code, "--seed" in outcome.err) == (2, True)
+
+
 def test_windows_are_those_of_a_run(work: Path) -> None:
     from rich.console import Console
 
