@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from rich.table import Table
 from streamer import event, rows
 from streamer.errors import ConfigError
 from streamer.section import suggest
+
+logger = logging.getLogger(__name__)
 
 FILE = "events.jsonl"
 
