@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 RESAMPLINGS = 10_000
 CONFIDENCE = 0.95
@@ -40,6 +41,13 @@ def interval(
     share = np.ones(count) if weights is None else np.asarray(weights, np.float64)
     totals = share[drawn].sum(axis=1)
     means = (every * share)[drawn].sum(axis=1)[totals > 0] / totals[totals > 0]
+    return bounds(means, confidence)
+
+
+def bounds(
+    drawn: Sequence[float] | NDArray[np.float64], confidence: float = CONFIDENCE
+) -> tuple[float, float]:
+    """Return between what so large a share of a measure's resamplings lies, as much below it as above."""
     tail = (1 - confidence) / 2
-    low, high = np.quantile(means, [tail, 1 - tail])
+    low, high = np.quantile(drawn, [tail, 1 - tail])
     return float(low), float(high)

@@ -82,12 +82,13 @@ def fit(
         console = Console(stderr=True, quiet=quiet)
         given = {"device": device} if device is not None else {}
         how: Any = {"resume": resume, "overwrite": overwrite, "steps": steps, "console": console}
-        if trainer.detector.config.is_detector(config):
+        task = trainer.config.task_of(config)
+        if task == "detect":
             wanted = trainer.detector.config.load(config).model_copy(update=given)
             trained = detector.train(wanted, runs / config.stem, **how)
             _show(trained.facts, trained.show, quiet=quiet, as_json=as_json)
             return
-        if trainer.accident.config.is_accident(config):
+        if task == "accident":
             judging = trainer.accident.config.load(config).model_copy(update=given)
             judged = accident.train(judging, runs / config.stem, **how)
             _show(judged.facts, judged.show, quiet=quiet, as_json=as_json)
@@ -136,12 +137,13 @@ def evaluate(
         from trainer.detector import run as detector
 
         console = Console(stderr=True, quiet=quiet)
-        if config is not None and trainer.detector.config.is_detector(config):
+        task = None if config is None else trainer.config.task_of(config)
+        if config is not None and task == "detect":
             labels = trainer.detector.config.load(config)
             measured = detector.evaluate_model(model, labels, output, device, console)
             _show(measured.facts, measured.show, quiet=quiet, as_json=as_json)
             return
-        if config is not None and trainer.accident.config.is_accident(config):
+        if config is not None and task == "accident":
             judging = trainer.accident.config.load(config)
             judged = accident.evaluate_model(model, judging, output, device, console)
             _show(judged.facts, judged.show, quiet=quiet, as_json=as_json)

@@ -16,7 +16,7 @@ from streamer.config import BlurConfig
 from streamer.detectors import DetectConfig
 from streamer.errors import ConfigError
 from streamer.section import Section, validate
-from streamer.yaml_file import read, require_version, substitute
+from streamer.yaml_file import read, read_yaml, require_version, substitute
 from trainer import losses, similarity
 
 HIDING = ("deblur", "inpaint")
@@ -292,6 +292,15 @@ class TrainConfig(Section):
         if blur.by_class:
             raise ValueError(f"{', '.join(blur.by_class)}: pairs know no classes; give one setting for all")
         return blur
+
+
+def task_of(path: Path) -> object:
+    """Return the task that a training run's file names: some have configurations of their own.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
+    return read_yaml(path).get("task")
 
 
 def load(path: Path, environment: Mapping[str, str] = os.environ) -> TrainConfig:

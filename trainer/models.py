@@ -15,7 +15,6 @@ from rich.table import Table
 from torch.utils.flop_counter import FlopCounterMode
 
 import trainer.config
-import trainer.detector.config
 from streamer import modelfile, nets
 from streamer.device import precision
 from streamer.errors import ConfigError
@@ -74,7 +73,7 @@ def choose(name: str) -> Choice:
     if name in nets.NAMES:
         network, options = name, {}
     elif path.suffix.lower() in (".yaml", ".yml"):
-        if trainer.detector.config.is_detector(path):
+        if trainer.config.task_of(path) == "detect":
             raise ConfigError(
                 f"{path}: configures a detector; expected a restorer, as configs/deblur.yaml does"
             )

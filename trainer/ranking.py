@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.bootstrap import CONFIDENCE
+from trainer.bootstrap import bounds
 
 Scores: TypeAlias = NDArray[np.float64]
 
@@ -68,6 +68,4 @@ def interval(scenes: Sequence[Scene], measure: Callable[[Sequence[Scene]], float
         measure([scenes[place] for place in random.integers(0, len(scenes), len(scenes))])
         for _ in range(ROUNDS)
     ]
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(drawn, [tail, 1 - tail])
-    return float(low), float(high)
+    return bounds(drawn)

@@ -13,12 +13,12 @@ from typing import Any, TypeAlias
 
 import torch
 from rich.console import Console
+from torch import nn
 
 from streamer import modelfile
 from streamer.device import resolve
 from streamer.errors import ConfigError, SinkError
 from streamer.modelfile import Header
-from streamer.nets import Network
 from streamer.yaml_file import read_yaml
 from trainer import anomaly, data, duplicates, partners, report
 from trainer.assess import assess
@@ -93,7 +93,7 @@ def train(
     header = _header(config, split, best=fitted.best, steps=steps)
     # what is measured is what is shipped: after rounding to 16 bits
     draft = folder / "checkpoints" / MODEL
-    _save(draft, fitted.network, header)
+    save(draft, fitted.network, header)
     network, _ = modelfile.load(draft, TASKS)
     found: Outcome
     if config.task == "anomaly":
@@ -103,7 +103,7 @@ def train(
         reference = find_reference(config.task, None, folder.parent, model, folder / MODEL, device)
         found = assess(model, reference, split, boxes, config, device, console)
     found.write(folder, curves)
-    _save(folder / MODEL, fitted.network, replace(header, metrics=found.facts(pictures=False)))
+    save(folder / MODEL, fitted.network, replace(header, metrics=found.facts(pictures=False)))
     draft.unlink()
     return found
 
@@ -271,16 +271,23 @@ def _header(config: TrainConfig, split: Split, *, best: int, steps: int | None) 
             "clips": split.clips(),
             "best_epoch": best,
             "steps": steps,
-            "versions": {
-                "python": platform.python_version(),
-                **{name: metadata.version(name) for name in ("torch", "lightning", "opencv-python")},
-            },
+            "versions": versions("torch", "lightning", "opencv-python"),
         },
     )
 
 
-def _save(path: Path, network: Network, header: Header) -> None:
+def save(path: Path, network: nn.Module, header: Header, *, half: bool = True) -> None:
+    """Write a model file; arguments as of ``modelfile.save``.
+
+    Raises:
+        SinkError: it cannot be written.
+    """
     try:
-        modelfile.save(path, network, header, half=True)
+        modelfile.save(path, network, header, half=half)
     except OSError as error:
         raise SinkError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """Return what a model was made with, for its header: Python's version and those of packages."""
+    return {"python": platform.python_version(), **{name: metadata.version(name) for name in packages}}

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from streamer.detectors import DetectConfig
 from streamer.section import Section, validate
-from streamer.yaml_file import read, read_yaml, require_version, substitute
+from streamer.yaml_file import read, require_version, substitute
 
 
 class AccidentDataConfig(Section):
@@ -61,11 +61,6 @@ class AccidentTrainConfig(Section):
     window: int = Field(default=8, ge=2, le=64)
     """Looks that are judged together, a fifth of a second apart."""
     fit: AccidentFitConfig = AccidentFitConfig()
-
-
-def is_accident(path: Path) -> bool:
-    """Say whether a YAML file is such a training run, by its task; errors as in ``load``."""
-    return read_yaml(path).get("task") == "accident"
 
 
 def load(path: Path, environment: Mapping[str, str] = os.environ) -> AccidentTrainConfig:

@@ -18,6 +18,7 @@ from streamer.watch.kinematics import NAMES
 from trainer.accident.config import AccidentFitConfig
 from trainer.accident.fit import fit
 from trainer.accident.samples import Samples, tensors
+from trainer.bootstrap import bounds
 
 NEAR = 3
 """Looks by which the times of two may differ, each since its clip began, that are equally late."""
@@ -159,5 +160,4 @@ def _interval(won: Scores, bad: NDArray[np.str_], good: NDArray[np.str_], seed: 
     times = (drawn[:, :, None] == np.arange(len(scenes))).sum(axis=1).astype(float)
     totals = ((times @ pairs) * times).sum(axis=1)
     shares = ((times @ wins) * times).sum(axis=1)[totals > 0] / totals[totals > 0]
-    low, high = np.quantile(shares, [0.025, 0.975])
-    return float(low), float(high)
+    return bounds(shares)

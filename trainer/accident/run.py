@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import metadata
 from math import log
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,7 @@ from rich.progress import track
 
 from streamer import modelfile
 from streamer.device import resolve
-from streamer.errors import ConfigError, SinkError
+from streamer.errors import ConfigError
 from streamer.modelfile import Header
 from streamer.nets import AccidentHead
 from streamer.watch.accident import threshold_in
@@ -30,7 +28,7 @@ from trainer.accident.config import AccidentTrainConfig
 from trainer.accident.evaluate import Evaluation, cross_validate, evaluate, excess, threshold_of
 from trainer.accident.fit import calibrate, fit
 from trainer.accident.samples import Samples
-from trainer.run import MODEL, check
+from trainer.run import MODEL, check, save, versions
 
 logger = logging.getLogger(__name__)
 
@@ -113,15 +111,12 @@ def train(
             "features": list(NAMES),
             "threshold": _probability(head, threshold),
             "steps": options.steps,
-            "versions": {
-                "python": platform.python_version(),
-                **{name: metadata.version(name) for name in ("torch", "opencv-python")},
-            },
+            "versions": versions("torch", "opencv-python"),
         },
         metrics=found.facts(),
     )
     report.write_json(folder / "metrics.json", found.facts())
-    _save(folder / MODEL, head, header)
+    save(folder / MODEL, head, header, half=False)
     return found
 
 
@@ -180,10 +175,3 @@ def _probability(head: AccidentHead, excess: float) -> float:
     """Return what a head makes of an excess, as a header holds it."""
     with torch.inference_mode():
         return float((excess * head.gain.exp() + head.bias).sigmoid())
-
-
-def _save(path: Path, head: AccidentHead, header: Header) -> None:
-    try:
-        modelfile.save(path, head, header, half=False)
-    except OSError as error:
-        raise SinkError(f"{path}: cannot be written: {error.strerror or error}") from error

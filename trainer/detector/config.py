@@ -12,7 +12,7 @@ from pydantic import Field, field_validator
 from streamer.detectors import DetectConfig
 from streamer.nets import fcos
 from streamer.section import Section, validate
-from streamer.yaml_file import read, read_yaml, require_version, substitute
+from streamer.yaml_file import read, require_version, substitute
 from trainer.config import DataConfig
 from trainer.label import TEACHER
 
@@ -91,11 +91,6 @@ class DetectorConfig(Section):
     network: fcos.Options = fcos.Options()
     """The one network for detection that there is."""
     fit: FitConfig = FitConfig()
-
-
-def is_detector(path: Path) -> bool:
-    """Say whether a YAML file is a detector's training run, by its task; errors as in ``load``."""
-    return read_yaml(path).get("task") == "detect"
 
 
 def load(path: Path, environment: Mapping[str, str] = os.environ) -> DetectorConfig:

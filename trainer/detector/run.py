@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +17,9 @@ from streamer.detect import engines
 from streamer.detect.fcos import FcosDetector
 from streamer.detectors import DetectConfig
 from streamer.device import resolve
-from streamer.errors import ConfigError, SinkError
+from streamer.errors import ConfigError
 from streamer.frame import Detections
 from streamer.modelfile import Header
-from streamer.nets import Fcos
 from trainer import data, duplicates, label, report
 from trainer.data import Split
 from trainer.detector.config import DetectorConfig
@@ -30,7 +27,7 @@ from trainer.detector.evaluate import THRESHOLDS, Evaluation, evaluate
 from trainer.detector.fit import fit
 from trainer.detector.samples import Sample, Samples
 from trainer.pairs import follow
-from trainer.run import MODEL, check
+from trainer.run import MODEL, check, save, versions
 
 logger = logging.getLogger(__name__)
 
@@ -145,15 +142,12 @@ def train(
             "config": facts,
             "clips": split.clips(),
             "steps": steps or config.fit.steps,
-            "versions": {
-                "python": platform.python_version(),
-                **{name: metadata.version(name) for name in ("torch", "torchvision", "opencv-python")},
-            },
+            "versions": versions("torch", "torchvision", "opencv-python"),
         },
     )
     # what is measured is what is shipped: after rounding to 16 bits
     draft = folder / "checkpoints" / MODEL
-    _save(draft, fitted.network, header)
+    save(draft, fitted.network, header)
     network, _ = modelfile.load_detector(draft)
     heads = engines.choose(network, "auto", device)
     detector = FcosDetector(
@@ -161,7 +155,7 @@ def train(
     )
     found = _evaluate(detector, folder.name, split, labels, config, device, console)
     report.write_json(folder / "metrics.json", found.facts())
-    _save(folder / MODEL, fitted.network, replace(header, metrics=found.facts()))
+    save(folder / MODEL, fitted.network, replace(header, metrics=found.facts()))
     draft.unlink()
     return found
 
@@ -232,10 +226,3 @@ def _evaluate(
         for side, pictures in (("validation", split.validation), ("test", split.test))
     }  # fmt: skip
     return Report(name, sides)
-
-
-def _save(path: Path, network: Fcos, header: Header) -> None:
-    try:
-        modelfile.save(path, network, header, half=True)
-    except OSError as error:
-        raise SinkError(f"{path}: cannot be written: {error.strerror or error}") from error

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer import bootstrap
+
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
@@ -218,10 +220,7 @@ def mean_of_sides(right: Bools, sides: NDArray[np.intp], weights: Floats) -> Flo
 def bounds(drawn: Floats) -> tuple[float, float] | None:
     """Return the 95% interval of what was drawn, ``[R]``; None where no drawing had both sides."""
     drawn = drawn[np.isfinite(drawn)]
-    if not len(drawn):
-        return None
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return float(low), float(high)
+    return bootstrap.bounds(drawn) if len(drawn) else None
 
 
 def threshold(margin: float, temperature: float, offset: float) -> float:
