@@ -132,11 +132,13 @@ def evaluate(
         import trainer.accident.config
         import trainer.config
         import trainer.detector.config
-        from trainer import run
+        from trainer import report, run
         from trainer.accident import run as accident
         from trainer.detector import run as detector
 
         console = Console(stderr=True, quiet=quiet)
+        if output is not None:
+            report.reserve(output / "metrics.json")
         task = None if config is None else trainer.config.task_of(config)
         if config is not None and task == "detect":
             labels = trainer.detector.config.load(config)
@@ -238,6 +240,8 @@ def evaluate_tamper(
         from trainer import report, tamper
 
         console = Console(stderr=True, quiet=quiet)
+        if output is not None:
+            report.reserve(output / "tamper.json")
         found = tamper.evaluate(footage, clip or (), console, seed=seed)
         if output is not None:
             report.write_json(output / "tamper.json", found.facts())
@@ -269,8 +273,10 @@ def calibrate(
         _check_extra()
         from rich.console import Console
 
+        from trainer import report
         from trainer.zeroshot import run as zeroshot
 
+        report.reserve(output)
         wanted = zeroshot.Wanted(labelled, label or (), clips, group or ())
         found = zeroshot.look(config, wanted, device, Console(stderr=True, quiet=quiet)).calibrate()
         found.save(output)
@@ -308,6 +314,8 @@ def evaluate_zeroshot(
         from trainer import report
         from trainer.zeroshot import run as zeroshot
 
+        if output is not None:
+            report.reserve(output / "zeroshot.json")
         wanted = zeroshot.Wanted(labelled or (), label or (), clips, group or ())
         found = zeroshot.look(config, wanted, device, Console(stderr=True, quiet=quiet)).evaluate(seed)
         if output is not None:

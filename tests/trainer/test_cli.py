@@ -284,6 +284,40 @@ def test_a_runs_folder_that_cannot_be_written_is_one_line_and_code_1(work: Path)
     assert outcome.err == "trainer: runs/small/config.yaml: cannot be written: Not a directory\n"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "file"),
+    [
+        (("evaluate", "no.safetensors"), "metrics.json"),
+        (("evaluate-tamper", "no.mp4"), "tamper.json"),
+        (("evaluate-zeroshot", "no.yaml", "no"), "zeroshot.json"),
+    ],
+)
+def test_an_output_that_cannot_be_written_is_said_before_the_work(
+    work: Path, arguments: tuple[str, ...], file: str
+) -> None:
+    (work / "way").write_text("a file in the way")
+    outcome = command(*arguments, "--output", "way/in")
+    assert (outcome.code, outcome.err) == (
+        1,
+        f"trainer: way/in/{file}: cannot be written: Not a directory\n",
+    )
+
+
+def test_calibrate_says_before_the_work_that_its_file_is_a_folder(work: Path) -> None:
+    (work / "calibration.json").mkdir()
+    outcome = command("calibrate", "no.yaml", "no")
+    assert (outcome.code, outcome.err) == (
+        1,
+        "trainer: calibration.json: cannot be written: Is a directory\n",
+    )
+
+
+def test_nothing_is_left_by_a_command_that_came_to_nothing(work: Path) -> None:
+    outcome = command("evaluate", "no.safetensors", "--output", "new/folder")
+    assert outcome.code != 0
+    assert not (work / "new").exists()
+
+
 def test_quiet_says_nothing(work: Path) -> None:
     outcome = command("fit", configuration(work), "--steps", "1", "--quiet")
     assert (outcome.code, outcome.out, outcome.err) == (0, "", "")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
+import os
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,21 @@ import yaml
 
 from streamer.errors import SinkError
 from streamer.sink.replace import replace
+
+
+def reserve(path: Path) -> None:
+    """Make sure, before the work that leads to a file, that it can be written; nothing is made yet.
+
+    Raises:
+        SinkError: it cannot, as far as can be told now.
+    """
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        with tempfile.TemporaryFile(dir=next(folder for folder in path.parents if folder.exists())):
+            pass
+    except OSError as error:
+        raise SinkError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
 def write(path: Path, content: bytes) -> None:
