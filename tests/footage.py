@@ -63,7 +63,10 @@ class Clip:
 
 
 def picture(number: int, width: int = 64, height: int = 48) -> Image:
-    """A picture that tells its own number: smooth colours below a row of ``BITS`` black or white blocks."""
+    """A picture that tells its own number: smooth colours below a row of ``BITS`` black or white blocks.
+
+    Their upper third is white on the left instead, and so tells whether the picture is mirrored.
+    """
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     phase = 2 * np.pi * (x / width + number / 40)
     image = np.stack(
@@ -72,6 +75,7 @@ def picture(number: int, width: int = 64, height: int = 48) -> Image:
     edges = np.linspace(0, width, BITS + 1).astype(int)
     for bit in range(BITS):
         image[: height // 4, edges[bit] : edges[bit + 1]] = 235 if number >> bit & 1 else 20
+    image[: height // 12] = np.where(np.arange(width) < width // 2, 235, 20)[:, None]
     return np.clip(np.round(image), 0, 255).astype(np.uint8)
 
 
@@ -81,6 +85,13 @@ def number_of(image: Image) -> int:
     centres = (np.arange(BITS) + 0.5) * width / BITS
     blocks = image[height // 8, centres.astype(int)].mean(axis=-1)
     return int(sum(1 << bit for bit in range(BITS) if blocks[bit] > 128))
+
+
+def is_mirrored(image: Image) -> bool:
+    """Whether ``image`` is a ``picture`` the other way round."""
+    height, width = image.shape[:2]
+    line = image[height // 24].mean(axis=-1)
+    return bool(line[width // 2 :].mean() - line[: width // 2].mean() > 120)
 
 
 def bars(width: int = 64, height: int = 48) -> Image:

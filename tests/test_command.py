@@ -122,6 +122,23 @@ def test_clips_of_all_kinds_at_once_give_two_videos_a_row_per_frame_and_a_summar
     assert streams(Path("out/uneven/blurred.mp4")) == ["video"]
 
 
+def test_looks_in_a_mirror_find_and_hide_the_same(detector: StandIn) -> None:
+    make_deep(Path("yard.mov"))
+    source = footage.read_clip("yard.mov")
+    found = {}
+    for mirror in ("false", "true"):
+        more = f"detect: {{mirror: {mirror}}}\noutput: {{directory: mirror-{mirror}}}"
+        write_config("{yard: {source: yard.mov}}", more)
+        assert command("run", "cam.yaml", "-q").code == 0
+        assert detector.mirrored == (10 if mirror == "true" else 0)
+        folder = Path(f"mirror-{mirror}", "yard")
+        assert_hidden(folder / "blurred.mp4", source.images, source.times, 64, 48)
+        lines = (folder / "detections.jsonl").read_text(encoding="utf-8").splitlines()
+        found[mirror] = [json.loads(line) for line in lines]
+    assert len(found["true"]) == 20
+    assert found["true"] == found["false"]
+
+
 def assert_hidden(path: Path, originals: list[Image], times: list[Fraction], width: int, height: int) -> None:
     """The video has the source's times and size; noise in the box is gone, the rest is as it was."""
     clip = footage.read_clip(path)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from enum import Enum
 
 import numpy as np
 import torch
 
 from streamer.channel import Guarded
 from streamer.detect import Detector, hides_from, select
+from streamer.detect.mirror import back, mirrored
 from streamer.detectors import DetectConfig
 from streamer.errors import HungError
 from streamer.failsafe import FailureLog, all_or_each
@@ -32,7 +34,7 @@ def stage(
         batches: frames and markers of any cameras.
         detector: what finds; it gets all frames of a batch at once. A guarded one may hang.
         device: where pictures go, and stay until they are measured.
-        settings: classes, thresholds, how often to look and what to do about failures, by camera.
+        settings: classes, thresholds, how often and how to look, and what to do about failures, by camera.
 
     Raises:
         StageError: a guarded detector hung for the second time.
@@ -41,20 +43,28 @@ def stage(
     turns = _Turns(settings)
 
     def work(frames: Sequence[Frame]) -> list[Detected]:
-        due = [turns.due(frame) for frame in frames]
+        ways = [turns.of(frame) for frame in frames]
 
         # the pictures go up where the deadline holds, since a device may hang as well
         def look(detector: Detector) -> list[Detected]:
             images = [torch.from_numpy(frame.image).to(device, non_blocking=True) for frame in frames]
-            looked = [image for image, now in zip(images, due, strict=True) if now]
+            looked = [
+                mirrored(image) if way is Look.MIRRORED else image
+                for image, way in zip(images, ways, strict=True)
+                if way is not Look.NONE
+            ]
             found = detector.detect(looked) if looked else []
             if len(found) != len(looked):
                 raise ValueError(f"the detector returned {len(found)} results for {len(looked)} pictures")
             each = iter(found)
             return [
-                Detected(frame, image, trusted(next(each), frame, settings[frame.camera]) if now else UNSEEN)
-                for frame, image, now in zip(frames, images, due, strict=True)
+                Detected(frame, image, UNSEEN if way is Look.NONE else told(next(each), frame, way))
+                for frame, image, way in zip(frames, images, ways, strict=True)
             ]
+
+        def told(found: Detections, frame: Frame, way: Look) -> Detections:
+            seen = back(found, frame.stream.width) if way is Look.MIRRORED else found
+            return trusted(seen, frame, settings[frame.camera])
 
         return detector.use(look) if isinstance(detector, Guarded) else look(detector)
 
@@ -96,25 +106,36 @@ def trusted(found: Detections, frame: Frame, config: DetectConfig) -> Detections
     return asked.keep(~wrong)
 
 
+class Look(Enum):
+    """How the detector sees a frame."""
+
+    NONE = "not at all"
+    PLAIN = "as it is"
+    MIRRORED = "in a mirror"
+
+
 class _Turns:
-    """Which frames are looked at: every Nth of each camera, and the first after a discontinuity."""
+    """Which frames are looked at: every Nth of each camera, and the first after a discontinuity.
+
+    Every other look is in a mirror, where the camera says so.
+    """
 
     def __init__(self, settings: Mapping[str, DetectConfig]) -> None:
         self._settings = settings
         self._batch: list[Frame | Marker] = []
         self._passed: dict[str, int] = {}
-        self._due: set[Frame] = set()
+        self._ways: dict[Frame, Look] = {}
 
     def take(self, batch: Batch[Frame]) -> None:
         """Decide on the frames of a batch."""
         self._batch = list(batch)
-        self._due.clear()
+        self._ways.clear()
         for item in self._batch:
             self._decide(item)
 
-    def due(self, frame: Frame) -> bool:
-        """Whether a frame of the batch is looked at."""
-        return frame in self._due
+    def of(self, frame: Frame) -> Look:
+        """How a frame of the batch is looked at."""
+        return self._ways[frame]
 
     def failed(self, frame: Frame) -> None:
         """Look at the camera's next frame, since this one could not be; it may be in the same batch."""
@@ -127,6 +148,9 @@ class _Turns:
         if isinstance(item, End | Discontinuity):
             self._passed.pop(item.camera, None)
             return
+        config = self._settings[item.camera]
         passed = self._passed.get(item.camera, 0)
-        (self._due.add if passed == 0 else self._due.discard)(item)
-        self._passed[item.camera] = (passed + 1) % self._settings[item.camera].every
+        looks, rest = divmod(passed, config.every)
+        looked = Look.MIRRORED if config.mirror and looks % 2 else Look.PLAIN
+        self._ways[item] = Look.NONE if rest else looked
+        self._passed[item.camera] = (passed + 1) % (2 * config.every)

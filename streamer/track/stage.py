@@ -82,7 +82,7 @@ class Window:
         return len(self._waiting)
 
     def _begin(self) -> Tracker:
-        return Tracker(self._numbers, self._config.track.hold)
+        return Tracker(self._numbers, self._config.track.hold, mirror=self._config.detect.mirror)
 
     def take(self, item: Detected) -> list[Detected]:
         """Take in a frame; returns those that need wait no longer, in order."""

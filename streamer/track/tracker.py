@@ -28,15 +28,18 @@ NEAR = 0.6
 class Tracker:
     """All objects of one camera between two discontinuities."""
 
-    def __init__(self, numbers: Iterator[int], hold: float) -> None:
+    def __init__(self, numbers: Iterator[int], hold: float, *, mirror: bool = False) -> None:
         """Begin with nothing known.
 
         Args:
             numbers: identities of tracks to come.
             hold: seconds for which an unseen object is followed.
+            mirror: whether every other look is in a mirror. Then what was seen once may be missed by one look
+                before it is seen again, since one kind of look may miss it always.
         """
         self._numbers = numbers
         self._hold = hold
+        self._mirror = mirror
         self._tracks: list[Track] = []
         self._looked_at = float("-inf")
         self._faint: deque[tuple[float, list[Box]]] = deque()
@@ -104,7 +107,9 @@ class Tracker:
 
     def _is_followed(self, track: Track, time: float) -> bool:
         """Whether what is found at a time may still be this object."""
-        return track.missed_at is None or (track.confirmed and time - track.seen_at() <= self._hold)
+        if track.confirmed:
+            return track.missed_at is None or time - track.seen_at() <= self._hold
+        return self._may_be_something(track)
 
     def _matters(self, track: Track, time: float) -> bool:
         """Whether the track may still say something of a frame, or of one after it."""
@@ -113,8 +118,12 @@ class Tracker:
             time <= last
             or track.missed_at is None
             or time < track.missed_at
-            or (track.confirmed and time - last <= self._hold)
+            or (time - last <= self._hold if track.confirmed else self._may_be_something(track))
         )
+
+    def _may_be_something(self, track: Track) -> bool:
+        """Whether what was seen once was missed by no look yet, or by one that was the other way round."""
+        return track.missed_at is None or (self._mirror and track.missed_at == self._looked_at)
 
     def _remember(self, time: float, faint: list[Box]) -> None:
         """Keep faint detections without a track for as long as an object is followed."""

@@ -105,6 +105,25 @@ def test_what_was_seen_once_is_hidden_in_its_own_frame_alone() -> None:
     assert [item.frame.index for item in items if len(item.regions)] == [20]
 
 
+@pytest.mark.parametrize("lookahead", [0.0, 0.6])
+def test_with_a_mirror_what_is_seen_in_every_other_look_alone_is_one_object_that_is_hidden_throughout(
+    lookahead: float,
+) -> None:
+    items = scene(TIMES, [CAR], lambda index, _: 0.9 * (index % 2))
+    config = settings(detect={"mirror": True}, track={"lookahead": lookahead})
+    out = hidden(single(items), config)
+    # without looking ahead, what was seen once may be nothing until it is seen again
+    assert set(leaks(out, [CAR])) <= (set() if lookahead else {0, 2})
+    assert {number for item in out for number in numbers(item)} == {1}
+
+
+@pytest.mark.parametrize(("mirror", "step"), [(False, 2), (True, 3)])
+def test_what_is_missed_too_often_before_it_is_seen_again_is_another_object(mirror: bool, step: int) -> None:
+    items = scene(TIMES, [CAR], lambda index, _: 0.9 * (index % step == 0))
+    out = hidden(single(items), settings(detect={"mirror": mirror}))
+    assert [item.frame.index for item in out if len(item.regions)] == list(range(0, 40, step))
+
+
 def test_faint_detections_go_on_with_a_track_in_both_directions_and_never_begin_one() -> None:
     config = settings(detect={"threshold": 0.5, "hide_threshold": 0.4})
     fading = scene(TIMES, [CAR], lambda index, _: 0.9 if 15 <= index < 25 else 0.2)
