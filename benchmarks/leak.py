@@ -2,21 +2,25 @@
 
     python -m benchmarks.leak CLIP... [--thresholds 0.05,0.1,0.25] [--every 1,2,3,5] [--lookahead 0.5]
                                       [--tiles 1x1,2x2] [--engines auto,torch] [--truth yolox_nano.onnx]
-                                      [--large 0.2]
+                                      [--large 0.2] [--mirror] [--missed benchmarks/missed.json]
 
 The truth is what ``--truth`` finds on the whole frame and on tiles of it (``teacher.py``), which takes 0.2 s
 a frame and is kept in ``--cache``. Counted are teacher's boxes with a score of ``--teacher`` at least that
 are larger than 0.08% of the frame; one is left uncovered when less than 90% of its pixels are hidden.
 Hidden needlessly is the share of the frame's area that is hidden although no teacher's box (score 0.2 at
-least, grown by 15% a side) lies there. Cost is CPU time, of detection the median of ten frames.
+least, grown by 15% a side) lies there. Cost is CPU time, of detection the median of ten frames. A teacher
+misses things too: ``--missed`` adds to the truth what somebody saw, as ``missed.json`` has it of the
+project's clips.
 
 - single frame: what a single pass finds from the threshold on, frame by frame;
-- video: the same with tracks and look-ahead, by the program's own stages.
+- video: the same with tracks and look-ahead, by the program's own stages; with ``--mirror`` every other look
+  is in a mirror.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -33,7 +37,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.script import save, start
-from benchmarks.teacher import Pass, Seen, group, look, read
+from benchmarks.teacher import Pass, Seen, group, look, read, with_missed
 from streamer.boxes import pad
 from streamer.config import CameraConfig, TrackConfig
 from streamer.detect import hides_from
@@ -111,9 +115,9 @@ class Replay:
 
     name, engine, batch_size = "replay", "none", 1
 
-    def __init__(self, found: Sequence[Detections]) -> None:
-        self._found = iter(found)
-        self._next = Detections.none()
+    def __init__(self, found: Sequence[Detections], mirrored: Sequence[Detections]) -> None:
+        self._found = zip(found, mirrored, strict=True)
+        self._next = Detections.none(), Detections.none()
 
     def frames(self, seen: Seen) -> Iterator[Batch[Frame]]:
         """Yield item by item."""
@@ -124,7 +128,8 @@ class Replay:
 
     def detect(self, images: Sequence[torch.Tensor]) -> list[Detections]:
         """Find what was found; see ``streamer.detect.Detector``."""
-        return [self._next for _ in images]
+        plain, mirrored = self._next
+        return [mirrored if image[0, 0, 0] else plain for image in images]
 
 
 def single(seen: Seen, settings: DetectConfig, teacher: float) -> Count:
@@ -139,7 +144,7 @@ def single(seen: Seen, settings: DetectConfig, teacher: float) -> Count:
 
 def video(seen: Seen, settings: DetectConfig, track: TrackConfig, teacher: float) -> Count:
     """Judge what leaves the tracking stage."""
-    count, replay = Count(), Replay(seen.found)
+    count, replay = Count(), Replay(seen.found, seen.mirrored)
     first = next(item.camera for item in seen.items)
     camera = CameraConfig(source="-", detect=settings, track=track)
     detected = detect_stage(replay.frames(seen), replay, torch.device("cpu"), {first: settings})
@@ -154,13 +159,17 @@ def video(seen: Seen, settings: DetectConfig, track: TrackConfig, teacher: float
 
 
 def cost(detector: Pass, clip: Path) -> float:
-    """Median CPU milliseconds for one of the first frames of a clip, after one that sets things up."""
-    spent = []
+    """Median CPU milliseconds for one of the first frames of a clip, after one that sets things up.
+
+    Of each the mean of a plain look and one in a mirror.
+    """
+    spent, turned = [], detector.in_mirror()
     for frame in islice((item for item in read(clip) if isinstance(item, Frame)), 11):
         image = torch.from_numpy(frame.image)
         began = time.process_time()
         detector.find(image)
-        spent.append(1e3 * (time.process_time() - began))
+        turned.find(image)
+        spent.append(1e3 * (time.process_time() - began) / 2)
     return float(np.median(spent[1:] or spent))
 
 
@@ -173,6 +182,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--truth", default="bundled", help="detect.model of the teacher")
     parser.add_argument("--thresholds", default="0.05,0.1,0.15,0.25", help="detect.hide_threshold")
     parser.add_argument("--large", type=float, default=None, help="detect.hide_threshold_large, or more")
+    parser.add_argument("--mirror", action="store_true", help="detect.mirror")
     parser.add_argument("--every", default="1,2,3,5", help="detect.every")
     parser.add_argument("--lookahead", default="0,0.5,2", help="track.lookahead, in seconds")
     parser.add_argument("--tiles", default="1x1", help="detect.tiles, of the pass that is judged")
@@ -180,6 +190,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--teacher", type=float, default=0.3, help="least score of a teacher's box that counts"
     )
+    parser.add_argument("--missed", type=Path, default=None, help="JSON with what the teacher misses")
     parser.add_argument("--cache", type=Path, default=Path("cache/leak"))
     parser.add_argument("--json", type=Path, default=None, help="write the numbers here too")
     given = parser.parse_args(arguments)
@@ -189,13 +200,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     thresholds = [float(value) for value in given.thresholds.split(",")]
     everies = [int(value) for value in given.every.split(",")]
     aheads = [float(value) for value in given.lookahead.split(",")]
+    missed = {} if given.missed is None else json.loads(given.missed.read_text(encoding="utf-8"))
     rows: list[dict[str, Any]] = []
     looks = [(tiles, engine) for tiles in given.tiles.split(",") for engine in given.engines.split(",")]
     for tiles, engine in looks:
         config = DetectConfig.model_validate({"model": given.model, "engine": engine, "tiles": tiles})
         # of what no row asks for there are thousands of boxes a frame, which took longer than all the rest
         detector = Pass.single(config, FAINT * min(thresholds))
-        clips = [look(clip, teacher, detector, given.cache) for clip in given.clips]
+        clips = [
+            with_missed(look(clip, teacher, detector, given.cache), missed.get(clip.stem, []))
+            for clip in given.clips
+        ]
         pace = cost(Pass.single(config, config.seeks_from), given.clips[0])
         for threshold in thresholds:
             large = None if given.large is None else max(threshold, given.large)
@@ -203,6 +218,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 threshold=max(threshold, large or 0.0, DetectConfig().threshold),
                 hide_threshold=threshold,
                 hide_threshold_large=large,
+                mirror=given.mirror,
             )
             count = Count()
             for seen in clips:
@@ -213,6 +229,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 "detection_cpu_ms": pace,
                 "hide_threshold": threshold,
                 "hide_threshold_large": large,
+                "mirror": settings.mirror,
             }
             rows.append({**row, "what": "single frame", **count.facts()})
             for ahead in aheads:

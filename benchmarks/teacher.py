@@ -7,10 +7,11 @@ label`` runs it (``trainer/strong.py``).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ import torch
 from streamer import cut, detect, source
 from streamer.classes import GROUPS, STREET
 from streamer.config import CameraConfig
+from streamer.detect.mirror import mirrored
 from streamer.detectors import DetectConfig
 from streamer.frame import Detections, Discontinuity, End, Frame
 from trainer import strong
@@ -36,11 +38,13 @@ class Seen:
     """A clip with what two passes found in each of its frames; the pictures themselves are not kept."""
 
     items: list[Frame | Discontinuity | End]
-    """The frames, black, with their times, and markers where the source or a cut has them."""
+    """The frames, blackened, with their times, and markers where the source or a cut has them."""
     truth: list[Detections]
     """The teacher's, by frame."""
     found: list[Detections]
     """A single pass of the detector, by frame."""
+    mirrored: list[Detections]
+    """One over the mirrored frames, in their pixels."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,11 @@ class Pass:
         detector = detect.load(config, torch.device("cpu"), classes=STREET, threshold=threshold)
         identity = f"{_content(config)} {detector.engine} {config.tiles} {threshold}"
         return cls(detector.name, detector.engine, lambda image: detector.detect([image])[0], identity)
+
+    def in_mirror(self) -> Pass:
+        """The same over mirrored pictures; what it finds is where it is in the mirror."""
+        find = self.find
+        return replace(self, find=lambda image: find(mirrored(image)), identity=f"{self.identity} mirrored")
 
     @classmethod
     def teacher(cls, model: str) -> Pass:
@@ -86,7 +95,37 @@ def look(clip: Path, teacher: Pass, single: Pass, cache: Path) -> Seen:
         cache: a folder.
     """
     items = [black(item) if isinstance(item, Frame) else item for item in read(clip)]
-    return Seen(items, findings(clip, teacher, cache), findings(clip, single, cache))
+    return Seen(
+        items,
+        findings(clip, teacher, cache),
+        findings(clip, single, cache),
+        findings(clip, single.in_mirror(), cache),
+    )
+
+
+def with_missed(seen: Seen, objects: Sequence[Mapping[str, Any]]) -> Seen:
+    """Add objects to the truth that the teacher does not see, surely there.
+
+    Args:
+        seen: a clip.
+        objects: each with a ``label`` and its ``boxes``, x0, y0, x1, y1 in pixels, by the frame's number;
+            between two the box moves steadily, before the first and after the last there is none.
+    """
+    truth = []
+    for number, found in enumerate(seen.truth):
+        boxes, labels = [], []
+        for each in objects:
+            keys = {
+                int(key): box for key, box in sorted(each["boxes"].items(), key=lambda item: int(item[0]))
+            }
+            if min(keys) <= number <= max(keys):
+                edges = np.array(list(keys.values()), np.float32).T
+                boxes.append([np.interp(number, list(keys), edge) for edge in edges])
+                labels.append(each["label"])
+        there = np.array(boxes, np.float32).reshape(-1, 4)
+        added = Detections(there, np.ones(len(labels), np.float32), tuple(labels))
+        truth.append(Detections.join([found, added]))
+    return replace(seen, truth=truth)
 
 
 def findings(clip: Path, by: Pass, cache: Path) -> list[Detections]:
@@ -113,8 +152,13 @@ def read(clip: Path) -> Iterator[Frame | Discontinuity | End]:
 
 
 def black(frame: Frame) -> Frame:
-    """The same frame without its picture: one black pixel, seen everywhere."""
-    image = np.lib.stride_tricks.as_strided(np.zeros(1, np.uint8), frame.image.shape, (0, 0, 0))
+    """The same frame without its picture: a black row, seen everywhere, whose end is white.
+
+    That tells it from one that was mirrored, at next to no memory.
+    """
+    row = np.zeros(frame.image.shape[1], np.uint8)
+    row[-1] = 255
+    image = np.lib.stride_tricks.as_strided(row, frame.image.shape, (0, 1, 0))
     return Frame(
         frame.camera, frame.index, image, frame.pts, frame.time_base, frame.read_at, frame.stream,
         frame.duration,

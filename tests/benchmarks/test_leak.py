@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.leak import Count, main
-from streamer.frame import Detections
+from benchmarks.leak import Count, main, video
+from benchmarks.teacher import Seen, black, with_missed
+from streamer.config import TrackConfig
+from streamer.detectors import DetectConfig
+from streamer.frame import Detections, End
 from tests import footage
 from tests.values import detections, frame
 
@@ -35,6 +38,39 @@ def test_what_is_hidden_around_an_object_is_not_hidden_needlessly_and_what_is_be
     # 20x20 grow by 5% and 0.256 pixels a side, and outwards to whole pixels
     beside = judged([(10, 10, 30, 30), (40, 20, 60, 40)])
     assert beside["needless_percent"] == pytest.approx(100 * 24**2 / (64 * 48))
+
+
+@pytest.mark.parametrize("every", [1, 2])
+def test_in_video_every_other_look_is_what_was_found_in_the_mirror(every: int) -> None:
+    frames = [black(frame(index=index)) for index in range(12)]
+    seen = Seen(
+        items=[*frames, End("gate")],
+        truth=[WHOLE] * 12,
+        found=[Detections.none()] * 12,
+        mirrored=[detections((34, 10, 54, 30))] * 12,
+    )
+    for mirror, uncovered in ((True, 0), (False, 100)):
+        settings = DetectConfig(mirror=mirror, every=every)
+        facts = video(seen, settings, TrackConfig(lookahead=0.5), 0.3).facts()
+        assert facts["uncovered_percent"]["vehicle"] == uncovered
+        assert facts["needless_percent"] == 0
+
+
+def test_what_the_teacher_misses_is_added_where_somebody_saw_it() -> None:
+    frames = [black(frame(index=index)) for index in range(5)]
+    nothing = [Detections.none()] * 5
+    seen = Seen([*frames, End("gate")], [WHOLE] * 5, nothing, nothing)
+    moving = {"label": "bus", "boxes": {"3": [10, 10, 30, 20], "1": [0, 0, 20, 10]}}
+    truth = with_missed(seen, [moving, {"label": "car", "boxes": {"4": [1, 2, 3, 4]}}]).truth
+    assert [each.labels for each in truth] == [("car",), *[("car", "bus")] * 3, ("car", "car")]
+    assert [each.boxes[1].tolist() for each in truth[1:]] == [
+        [0, 0, 20, 10],
+        [5, 5, 25, 15],
+        [10, 10, 30, 20],
+        [1, 2, 3, 4],
+    ]
+    assert all(score == 1 for each in truth for score in each.scores[1:])
+    assert with_missed(seen, []).truth[0].labels == ("car",)
 
 
 def test_every_tiling_and_threshold_gets_its_rows_and_asks_for_no_more_than_they_need(
