@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torchvision.ops import box_iou
 
 from streamer import cut, detect, source
 from streamer.classes import GROUPS, STREET
@@ -23,6 +24,9 @@ from streamer.detect.mirror import mirrored
 from streamer.detectors import DetectConfig
 from streamer.frame import Detections, Discontinuity, End, Frame
 from trainer import strong
+
+SAME = 0.5
+"""From which IoU on a box of the teacher's and one that somebody drew are of one object."""
 
 LEAST = 0.01
 """The least score of the teacher's that is kept."""
@@ -44,7 +48,7 @@ class Seen:
     found: list[Detections]
     """A single pass of the detector, by frame."""
     mirrored: list[Detections]
-    """One over the mirrored frames, in their pixels."""
+    """One over the mirrored frames, in their pixels; without it none, and nothing may ask for it."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ def _content(config: DetectConfig) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else config.model
 
 
-def look(clip: Path, teacher: Pass, single: Pass, cache: Path) -> Seen:
+def look(clip: Path, teacher: Pass, single: Pass, cache: Path, *, mirror: bool = False) -> Seen:
     """Let two passes go over a clip, or take from ``cache`` what they found before.
 
     Args:
@@ -93,18 +97,19 @@ def look(clip: Path, teacher: Pass, single: Pass, cache: Path) -> Seen:
         teacher: finds the truth.
         single: is judged.
         cache: a folder.
+        mirror: whether the second is judged in a mirror too.
     """
     items = [black(item) if isinstance(item, Frame) else item for item in read(clip)]
     return Seen(
         items,
         findings(clip, teacher, cache),
         findings(clip, single, cache),
-        findings(clip, single.in_mirror(), cache),
+        findings(clip, single.in_mirror(), cache) if mirror else [],
     )
 
 
 def with_missed(seen: Seen, objects: Sequence[Mapping[str, Any]]) -> Seen:
-    """Add objects to the truth that the teacher does not see, surely there.
+    """Add objects to the truth that the teacher does not see, or not whole: they replace what it saw of them.
 
     Args:
         seen: a clip.
@@ -124,7 +129,8 @@ def with_missed(seen: Seen, objects: Sequence[Mapping[str, Any]]) -> Seen:
                 labels.append(each["label"])
         there = np.array(boxes, np.float32).reshape(-1, 4)
         added = Detections(there, np.ones(len(labels), np.float32), tuple(labels))
-        truth.append(Detections.join([found, added]))
+        shared = box_iou(torch.from_numpy(found.boxes), torch.from_numpy(there)).numpy()
+        truth.append(Detections.join([found.keep(~(shared >= SAME).any(axis=1)), added]))
     return replace(seen, truth=truth)
 
 

@@ -35,7 +35,7 @@ class Tracker:
             numbers: identities of tracks to come.
             hold: seconds for which an unseen object is followed.
             mirror: whether every other look is in a mirror. Then what was seen once may be missed by one look
-                before it is seen again, since one kind of look may miss it always.
+                before it is seen again within ``hold``, since one kind of look may miss it always.
         """
         self._numbers = numbers
         self._hold = hold
@@ -109,7 +109,7 @@ class Tracker:
         """Whether what is found at a time may still be this object."""
         if track.confirmed:
             return track.missed_at is None or time - track.seen_at() <= self._hold
-        return self._may_be_something(track)
+        return self._may_be_something(track, time)
 
     def _matters(self, track: Track, time: float) -> bool:
         """Whether the track may still say something of a frame, or of one after it."""
@@ -118,12 +118,14 @@ class Tracker:
             time <= last
             or track.missed_at is None
             or time < track.missed_at
-            or (time - last <= self._hold if track.confirmed else self._may_be_something(track))
+            or (time - last <= self._hold if track.confirmed else self._may_be_something(track, time))
         )
 
-    def _may_be_something(self, track: Track) -> bool:
+    def _may_be_something(self, track: Track, time: float) -> bool:
         """Whether what was seen once was missed by no look yet, or by one that was the other way round."""
-        return track.missed_at is None or (self._mirror and track.missed_at == self._looked_at)
+        if track.missed_at is None:
+            return True
+        return self._mirror and track.missed_at == self._looked_at and time - track.seen_at() <= self._hold
 
     def _remember(self, time: float, faint: list[Box]) -> None:
         """Keep faint detections without a track for as long as an object is followed."""

@@ -60,17 +60,20 @@ def test_what_the_teacher_misses_is_added_where_somebody_saw_it() -> None:
     frames = [black(frame(index=index)) for index in range(5)]
     nothing = [Detections.none()] * 5
     seen = Seen([*frames, End("gate")], [WHOLE] * 5, nothing, nothing)
-    moving = {"label": "bus", "boxes": {"3": [10, 10, 30, 20], "1": [0, 0, 20, 10]}}
+    moving = {"label": "bus", "boxes": {"3": [40, 10, 60, 20], "1": [30, 0, 50, 10]}}
     truth = with_missed(seen, [moving, {"label": "car", "boxes": {"4": [1, 2, 3, 4]}}]).truth
     assert [each.labels for each in truth] == [("car",), *[("car", "bus")] * 3, ("car", "car")]
     assert [each.boxes[1].tolist() for each in truth[1:]] == [
-        [0, 0, 20, 10],
-        [5, 5, 25, 15],
-        [10, 10, 30, 20],
+        [30, 0, 50, 10],
+        [35, 5, 55, 15],
+        [40, 10, 60, 20],
         [1, 2, 3, 4],
     ]
     assert all(score == 1 for each in truth for score in each.scores[1:])
     assert with_missed(seen, []).truth[0].labels == ("car",)
+    # what the teacher saw a part of is one object
+    whole = with_missed(seen, [{"label": "truck", "boxes": {"2": [10, 10, 30, 45]}}]).truth
+    assert [each.labels for each in whole] == [("car",)] * 2 + [("truck",)] + [("car",)] * 2
 
 
 def test_every_tiling_and_threshold_gets_its_rows_and_asks_for_no_more_than_they_need(

@@ -83,6 +83,7 @@ def label_frames(
     teacher = label.TEACHER if config is None else config.detect
     resolved = resolve(device or ("auto" if config is None else config.device))
     target = folder or Path("labels" if config is None else config.labels.folder)
+    report.reserve(target / label.FILE)
     return label.label(
         pictures, footage, target, teacher, resolved, console, every=every, overwrite=overwrite
     )

@@ -117,6 +117,13 @@ def test_with_a_mirror_what_is_seen_in_every_other_look_alone_is_one_object_that
     assert {number for item in out for number in numbers(item)} == {1}
 
 
+@pytest.mark.parametrize("hold", [0.0, 0.15])
+def test_with_a_mirror_two_looks_that_do_not_fit_into_hold_are_of_two_objects(hold: float) -> None:
+    items = scene(TIMES, [CAR], lambda index, _: 0.9 * (index % 2))
+    out = hidden(single(items), settings(detect={"mirror": True}, track={"lookahead": 0.6, "hold": hold}))
+    assert [item.frame.index for item in out if len(item.regions)] == list(range(1, 40, 2))
+
+
 @pytest.mark.parametrize(("mirror", "step"), [(False, 2), (True, 3)])
 def test_what_is_missed_too_often_before_it_is_seen_again_is_another_object(mirror: bool, step: int) -> None:
     items = scene(TIMES, [CAR], lambda index, _: 0.9 * (index % step == 0))
