@@ -42,14 +42,18 @@ def conditions(
     bare = model.network.grey
     if config.task == "denoise":
         sigma = config.noise.sigma
-        for title, rounded in (
-            ("Unclipped: floats in, floats out, as the literature has it", False),
-            ("8 bits in, 8 bits out, as streamer restores", True),
-        ):
+        ways: list[tuple[str, bool, int | None]] = [
+            ("Unclipped: floats in, floats out, as the literature has it", False, None),
+            ("8 bits in, 8 bits out, as streamer restores", True, None),
+        ]
+        if model.mode == "frame" and (size := model.header.size) is not None:
+            # a larger picture is reduced to that size first, and with it much of its noise
+            ways.insert(0, (f"Pictures of {size}x{size}, as it was trained", False, size))
+        for title, rounded, size in ways:
             for strength in SIGMAS if isinstance(sigma, list) else (sigma,):
                 noise = config.noise.model_copy(update={"sigma": strength, "clipped": 0.0})
                 degrade = degradation(config.model_copy(update={"noise": noise}))
-                pairing = paired_by(degrade, without_colour=bare)
+                pairing = paired_by(degrade, without_colour=bare, size=size)
                 yield Condition(title, f"sigma {strength:g}", pictures, pairing, rounded)
         return
     yield Condition(FULL_SIZE, "", pictures, paired_by(degradation(config), without_colour=bare))

@@ -18,6 +18,7 @@ from streamer.hide import hide
 from streamer.measure import squared_errors
 from streamer.nets.network import grey
 from streamer.restore import cut
+from streamer.restore.squares import squares
 from trainer.crops import Degrade
 from trainer.data import Picture
 from trainer.degrade import BoxesByName
@@ -137,16 +138,19 @@ def score_whole(
         yield _coloured(scored, flicker) if colour else scored
 
 
-def paired_by(degrade: Degrade, *, without_colour: bool = False) -> Pairing:
+def paired_by(degrade: Degrade, *, without_colour: bool = False, size: int | None = None) -> Pairing:
     """Return what reads a picture and degrades it; what is drawn at random follows from its contents.
 
     Args:
         degrade: what is done; hints are left out.
         without_colour: take the picture in grey, for networks that know nothing else.
+        size: take the picture resized to a square of so many pixels a side first.
     """
 
     def pairing(picture: Picture) -> tuple[Tensor, Tensor]:
         both = decode(picture)
+        if size is not None:
+            both = squares(both, whole(both.shape[1], both.shape[0]), size, 0.0)[0]
         planes = both.permute(2, 0, 1).float() / 255
         original = both[..., :3].contiguous()
         if without_colour:

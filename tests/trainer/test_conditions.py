@@ -66,6 +66,22 @@ def test_a_network_without_colour_is_measured_on_brightness(tmp_path: Path) -> N
     assert torch.equal(degraded[0], degraded[2])
 
 
+def test_a_network_that_was_trained_on_whole_pictures_is_measured_at_their_size_too(tmp_path: Path) -> None:
+    pictures = saved(tmp_path)
+    facts = {"version": 1, "task": "denoise", "pairs": {"of": "frames", "size": 16}, "network": SMALL}
+    parsed = config.parse({**facts, "noise": {"sigma": 25}})
+    header = Header("unet", parsed.network.options, "denoise", size=16, training={"config": facts})
+    system = System("mine", nets.build("unet", parsed.network.options), header, torch.device("cpu"))
+    small, *full = conditions(parsed, pictures, system, torch.device("cpu"))
+    assert (small.title, small.rounded) == ("Pictures of 16x16, as it was trained", False)
+    original, degraded = small.pairing(pictures[0])
+    assert (original.shape, degraded.shape) == ((16, 16, 3), (3, 16, 16))
+    assert float((255 * degraded - original.permute(2, 0, 1)).std()) == pytest.approx(25, rel=0.15)
+    # with nothing resized on the way, doing nothing gives back what came in
+    torch.testing.assert_close(system.restore_floats(degraded), degraded.clamp(0, 1), atol=1e-5, rtol=0)
+    assert [each.pairing(pictures[0])[1].shape for each in full] == [(3, 24, 32)] * 2
+
+
 def test_only_a_network_that_takes_hints_is_measured_with_a_plate(tmp_path: Path) -> None:
     pictures = saved(tmp_path)
     (plain,) = made(pictures, "colourise", SMALL)
