@@ -116,17 +116,17 @@ def with_missed(seen: Seen, objects: Sequence[Mapping[str, Any]]) -> Seen:
         objects: each with a ``label`` and its ``boxes``, x0, y0, x1, y1 in pixels, by the frame's number;
             between two the box moves steadily, before the first and after the last there is none.
     """
+    paths = []
+    for each in objects:
+        keys = sorted((int(number), box) for number, box in each["boxes"].items())
+        paths.append((each["label"], [number for number, _ in keys], np.array([box for _, box in keys]).T))
     truth = []
     for number, found in enumerate(seen.truth):
         boxes, labels = [], []
-        for each in objects:
-            keys = {
-                int(key): box for key, box in sorted(each["boxes"].items(), key=lambda item: int(item[0]))
-            }
-            if min(keys) <= number <= max(keys):
-                edges = np.array(list(keys.values()), np.float32).T
-                boxes.append([np.interp(number, list(keys), edge) for edge in edges])
-                labels.append(each["label"])
+        for label, numbers, edges in paths:
+            if numbers[0] <= number <= numbers[-1]:
+                boxes.append([np.interp(number, numbers, edge) for edge in edges])
+                labels.append(label)
         there = np.array(boxes, np.float32).reshape(-1, 4)
         added = Detections(there, np.ones(len(labels), np.float32), tuple(labels))
         shared = box_iou(torch.from_numpy(found.boxes), torch.from_numpy(there)).numpy()

@@ -51,8 +51,8 @@ class DetectConfig(Section):
     every: int = Field(default=1, ge=1, le=100)
     """Look at every so manieth frame only; tracks say what to hide in the others."""
     mirror: bool = False
-    """Look at every other frame in a mirror, which costs nothing: what the detector misses as it stands it
-    often finds so, and tracks carry it over. What it finds wrongly differs too."""
+    """Look at every other frame in a mirror, which costs next to nothing: what the detector misses as it
+    stands it often finds so, and tracks carry it over. What it finds wrongly differs too."""
     on_failure: OnFailure = "hide"
     """What becomes of a frame in which finding or hiding failed: it leaves hidden whole, or not at all."""
     timeout: float = Field(default=30.0, gt=0.0, le=3600.0)

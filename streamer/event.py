@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, TypeGuard, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,12 +89,13 @@ def read(line: str, where: str) -> dict[str, Any]:
         raise ConfigError(f"{where}: state: expected start or end")
     event: dict[str, Any] = said
     end_s = event.get("end_s")
-    if not _seconds(event["start_s"]) or not (end_s is None or _seconds(end_s)):
+    if not seconds(event["start_s"]) or not (end_s is None or seconds(end_s)):
         raise ConfigError(f"{where}: start_s and end_s: expected seconds")
     return event
 
 
-def _seconds(value: object) -> bool:
+def seconds(value: object) -> TypeGuard[float]:
+    """Whether a value that is read back can be a time."""
     return real(value) and abs(value) <= FURTHEST_S
 
 

@@ -17,8 +17,9 @@ from torch import nn
 
 from streamer import modelfile
 from streamer.device import resolve
-from streamer.errors import ConfigError, SinkError
+from streamer.errors import ConfigError
 from streamer.modelfile import Header
+from streamer.sink.replace import writing
 from streamer.yaml_file import read_yaml
 from trainer import anomaly, data, duplicates, partners, report
 from trainer.assess import assess
@@ -282,10 +283,8 @@ def save(path: Path, network: nn.Module, header: Header, *, half: bool = True) -
     Raises:
         SinkError: it cannot be written.
     """
-    try:
+    with writing(path):
         modelfile.save(path, network, header, half=half)
-    except OSError as error:
-        raise SinkError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
 def versions(*packages: str) -> dict[str, str]:

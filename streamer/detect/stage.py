@@ -151,6 +151,6 @@ class _Turns:
         config = self._settings[item.camera]
         passed = self._passed.get(item.camera, 0)
         looks, rest = divmod(passed, config.every)
-        looked = Look.MIRRORED if config.mirror and looks % 2 else Look.PLAIN
+        looked = Look.MIRRORED if config.mirror and looks else Look.PLAIN
         self._ways[item] = Look.NONE if rest else looked
         self._passed[item.camera] = (passed + 1) % (2 * config.every)

@@ -13,8 +13,8 @@ from typing import Any
 
 from streamer import history, rows
 from streamer.errors import ConfigError
-from streamer.event import FURTHEST_S
-from streamer.plain import real, short
+from streamer.event import seconds
+from streamer.plain import short
 from streamer.report import summary
 from streamer.report.buckets import Buckets
 from streamer.report.summary import moment
@@ -169,7 +169,7 @@ def _whole(text: str) -> int:
 
 def _time(text: str) -> float:
     number = _number("time_s", text)
-    if abs(number) > FURTHEST_S:
+    if not seconds(number):
         raise ConfigError(f"time_s: expected seconds, found {short(text)}")
     return number
 
@@ -211,7 +211,7 @@ def _read_detection(line: str, found: Gathered) -> None:
     if len(labels) < len(objects):
         raise ConfigError("objects: expected a class in each")
     time_s, failure = said.get("time_s"), said.get("failure")
-    if time_s is not None and (not real(time_s) or abs(time_s) > FURTHEST_S):
+    if not (time_s is None or seconds(time_s)):
         raise ConfigError(f"time_s: expected seconds, found {short(time_s)}")
     if not (failure is None or isinstance(failure, str)):
         raise ConfigError(f"failure: expected a text, found {short(failure)}")

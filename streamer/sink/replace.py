@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from streamer.errors import SinkError
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Say of what the system refuses within that a file cannot be written.
+
+    Raises:
+        SinkError: for an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise SinkError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
 def replace(path: Path, content: bytes) -> None:
@@ -15,10 +29,18 @@ def replace(path: Path, content: bytes) -> None:
         SinkError: it cannot be written; then there is no new file.
     """
     temporary = path.with_name(f".{path.name}.part")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
-        raise SinkError(f"{path}: cannot be written: {error.strerror or error}") from error
+    with writing(path):
+        try:
+            temporary.write_bytes(content)
+            temporary.replace(path)
+        except OSError:
+            with suppress(OSError):
+                temporary.unlink()
+            raise
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file as ``replace`` does, and its folder where that is not there; errors as of ``replace``."""
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    replace(path, content)

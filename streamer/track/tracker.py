@@ -107,25 +107,21 @@ class Tracker:
 
     def _is_followed(self, track: Track, time: float) -> bool:
         """Whether what is found at a time may still be this object."""
-        if track.confirmed:
-            return track.missed_at is None or time - track.seen_at() <= self._hold
-        return self._may_be_something(track, time)
+        return track.missed_at is None or self._may_come_back(track, time)
 
     def _matters(self, track: Track, time: float) -> bool:
         """Whether the track may still say something of a frame, or of one after it."""
-        last = track.seen_at()
         return (
-            time <= last
+            time <= track.seen_at()
             or track.missed_at is None
             or time < track.missed_at
-            or (time - last <= self._hold if track.confirmed else self._may_be_something(track, time))
+            or self._may_come_back(track, time)
         )
 
-    def _may_be_something(self, track: Track, time: float) -> bool:
-        """Whether what was seen once was missed by no look yet, or by one that was the other way round."""
-        if track.missed_at is None:
-            return True
-        return self._mirror and track.missed_at == self._looked_at and time - track.seen_at() <= self._hold
+    def _may_come_back(self, track: Track, time: float) -> bool:
+        """Whether what was missed may be seen again; with a mirror even if seen once, after one look."""
+        again = track.confirmed or (self._mirror and track.missed_at == self._looked_at)
+        return again and time - track.seen_at() <= self._hold
 
     def _remember(self, time: float, faint: list[Box]) -> None:
         """Keep faint detections without a track for as long as an object is followed."""

@@ -10,8 +10,8 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
-from streamer.errors import ConfigError, SinkError
-from streamer.sink.replace import replace
+from streamer.errors import ConfigError
+from streamer.sink import replace
 
 VERSION = 1
 """Of the file's form; one of a later version is refused."""
@@ -53,11 +53,7 @@ def write(path: Path, calibration: Calibration) -> None:
     for name, found in calibration.classes.items():  # by name, as a person reads it
         content["classes"][name] = found._asdict()
     text = json.dumps(content, indent=2, allow_nan=False) + "\n"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SinkError(f"{path}: cannot be written: {error.strerror or error}") from error
-    replace(path, text.encode())
+    replace.write(path, text.encode())
 
 
 def read(path: Path) -> Calibration:

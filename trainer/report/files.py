@@ -14,8 +14,7 @@ from typing import Any
 
 import yaml
 
-from streamer.errors import SinkError
-from streamer.sink.replace import replace
+from streamer.sink.replace import write, writing
 
 
 def reserve(path: Path) -> None:
@@ -24,26 +23,11 @@ def reserve(path: Path) -> None:
     Raises:
         SinkError: it cannot, as far as can be told now.
     """
-    try:
+    with writing(path):
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         with tempfile.TemporaryFile(dir=next(folder for folder in path.parents if folder.exists())):
             pass
-    except OSError as error:
-        raise SinkError(f"{path}: cannot be written: {error.strerror or error}") from error
-
-
-def write(path: Path, content: bytes) -> None:
-    """Write a file, and its folder where that is not there, whole or not at all.
-
-    Raises:
-        SinkError: it cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SinkError(f"{path}: cannot be written: {error.strerror or error}") from error
-    replace(path, content)
 
 
 def write_json(path: Path, facts: Mapping[str, Any]) -> None:
