@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import math
+import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import Any
 
 import torch
@@ -83,7 +85,8 @@ def fit(
     batches = _batches(samples, config.fit, training.step, total)
     try:
         for pictures, objects in batches:
-            training.take(pictures.to(device), objects)
+            with _undivided():
+                training.take(pictures.to(device), objects)
             progress(training.step)
             if training.step % config.fit.save == 0 or training.step == total:
                 training.note()
@@ -94,6 +97,22 @@ def fit(
     averaged = Fcos(config.network)
     averaged.load_state_dict(training.average.module.state_dict())
     return Fitted(averaged.eval(), training.rows)
+
+
+@contextmanager
+def _undivided() -> Iterator[None]:
+    """Hold back Ctrl-C and SIGTERM: half a step can be neither gone on with nor taken back."""
+    held: list[int] = []
+    # only there Python lets one listen, and only there it raises what came
+    numbers = (signal.SIGINT, signal.SIGTERM) if current_thread() is main_thread() else ()
+    before = {number: signal.signal(number, lambda came, _: held.append(came)) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if held:
+        signal.raise_signal(held[0])
 
 
 class _Training:

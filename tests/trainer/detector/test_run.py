@@ -1,6 +1,7 @@
 """`trainer fit` and `trainer evaluate` for a detector, from the command to the files."""
 
 import json
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,30 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(
     resumed = command("fit", configuration(), "--resume")
     assert resumed.code == 0, resumed.err
     assert (run / "metrics.csv").read_text() == (work / "whole" / "mine" / "metrics.csv").read_text()
+    expected = weights(work / "whole" / "mine")
+    for name, tensor in weights(run).items():
+        assert torch.equal(tensor, expected[name]), name
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_stopped_in_the_middle_of_a_step_ends_it_first(
+    work: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    assert command("fit", configuration(), "--runs", "whole").code == 0
+    original = _Training._losses
+
+    def interrupted(self: _Training, *batch: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        losses = original(self, *batch)  # by now batch normalisation has taken the batch in
+        if self.step == 2:
+            signal.raise_signal(number)
+        return losses
+
+    with monkeypatch.context() as patched:
+        patched.setattr(_Training, "_losses", interrupted)
+        assert command("fit", "mine.yaml").code in (130, 143)
+    run = work / "runs" / "mine"
+    assert torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["step"] == 3
+    assert command("fit", "mine.yaml", "--resume").code == 0
     expected = weights(work / "whole" / "mine")
     for name, tensor in weights(run).items():
         assert torch.equal(tensor, expected[name]), name
