@@ -36,6 +36,8 @@ class ViewConfig(Section):
     """Largest change of the ratio of width to height, as the logarithm of the factor."""
     mosaic: float = Field(default=0.4, ge=0.0, le=1.0)
     """Share of the pictures that are put together of four frames."""
+    paste: float = Field(default=0.0, ge=0.0, le=1.0)
+    """Share of the pictures on which pieces of other frames are pasted."""
     colour: float = Field(default=0.4, ge=0.0, le=1.0)
     """Largest change of contrast and colour, as the logarithm of the factor."""
 
@@ -47,6 +49,26 @@ class ViewConfig(Section):
         return zoom
 
 
+class HintsConfig(Section):
+    """A detector that has seen far more, whose features are to be learned beside the labels."""
+
+    model: str
+    """ONNX file that takes ``[B, 3, H, W]``, BGR in 0 to 255, as YOLOX does."""
+    outputs: list[str] = Field(
+        default=[
+            f"/head/{branch}_convs.{grid}/{branch}_convs.{grid}.1/pconv/act/Mul_output_0"
+            for grid in range(3)
+            for branch in ("cls", "reg")
+        ],
+        min_length=6,
+        max_length=6,
+    )
+    """Names of tensors in it, ``[B, C, H / stride, W / stride]``: by stride, 8, 16 and 32, one that scores
+    are made of and one that boxes are made of; YOLOX-nano's, as its project exports it."""
+    weight: float = Field(default=4.0, gt=0.0)
+    """Of the distance to them in the loss."""
+
+
 class FitConfig(Section):
     """How weights are found."""
 
@@ -54,6 +76,8 @@ class FitConfig(Section):
     """State dict of a MobileNetV2 trained on ImageNet, torchvision's or one with its tensors in its order."""
     start: str | None = None
     """``bundled``, or the path of a detector of ours to go on from, with all its weights."""
+    hints: HintsConfig | None = None
+    """None learns from labels alone."""
     freeze: int = Field(default=4, ge=0, le=17)
     """How many of the backbone's blocks are left as they are."""
     steps: int = Field(default=7500, ge=1, le=10_000_000)

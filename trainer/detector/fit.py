@@ -24,10 +24,14 @@ from streamer.nets.fcos import Fcos, cells
 from trainer import backbone
 from trainer.detector.assign import Objects, assign
 from trainer.detector.config import DetectorConfig, FitConfig
+from trainer.detector.hints import Hints
 from trainer.detector.losses import detection
 from trainer.detector.samples import Samples, collate
 
 logger = logging.getLogger(__name__)
+
+MEASURED = 30
+"""Batches by which it is known how far a teacher's features spread."""
 
 WARM_UP = 0.05
 """Share of the steps over which the learning rate rises."""
@@ -67,7 +71,7 @@ def fit(
     Raises:
         StreamerError: the loss became infinite or not a number.
         SinkError: the checkpoint cannot be written.
-        ModelError: the backbone's weights are missing, damaged or another network's.
+        ModelError: the backbone's weights are missing, damaged or another network's; or hints cannot be had.
         KeyboardInterrupt: Ctrl-C; the steps until then are in ``checkpoint``.
     """
     total = steps or config.fit.steps
@@ -84,6 +88,9 @@ def fit(
         training.load(checkpoint)
     batches = _batches(samples, config.fit, training.step, total)
     try:
+        if training.hints is not None and training.step == 0:
+            first = _batches(samples, config.fit, 0, min(MEASURED, total))
+            training.hints.measure(pictures for pictures, _ in first)
         for pictures, objects in batches:
             with _undivided():
                 training.take(pictures.to(device), objects)
@@ -126,15 +133,20 @@ class _Training:
         self._network = network
         self._device = next(network.parameters()).device
         self._cells = tuple(each.to(self._device) for each in cells(*network.size))
-        self._adam = torch.optim.AdamW(
-            [weight for weight in network.parameters() if weight.requires_grad],
-            lr=config.fit.rate,
-            weight_decay=config.fit.decay,
-        )
         # batch normalisation's statistics are averaged like the weights, which are what they are of
         averaging = get_ema_multi_avg_fn(config.fit.ema)  # type: ignore[no-untyped-call]  # torch's
         self.average = AveragedModel(network, multi_avg_fn=averaging, use_buffers=True)
-        self._sums = torch.zeros(3, dtype=torch.float64)
+        self.hints: Hints | None = None
+        if config.fit.hints is not None:
+            self.hints = Hints(config.fit.hints, network, config.fit.batch).to(self._device)
+        trained = [network] if self.hints is None else [network, self.hints]
+        self._adam = torch.optim.AdamW(
+            [weight for part in trained for weight in part.parameters() if weight.requires_grad],
+            lr=config.fit.rate,
+            weight_decay=config.fit.decay,
+        )
+        self._names = ["score_loss", "box_loss", *(["hint_loss"] if self.hints is not None else [])]
+        self._sums = torch.zeros(1 + len(self._names), dtype=torch.float64)
         self._since = time.monotonic()
 
     def take(self, pictures: Tensor, objects: list[Objects]) -> None:
@@ -142,8 +154,10 @@ class _Training:
         for group in self._adam.param_groups:
             group["lr"] = self._fit.rate * schedule(self.step, self._total)
         _train_mode(self._network)
-        score, box = self._losses(pictures, objects)
-        loss = score + box
+        parts = [*self._losses(pictures, objects)]
+        if self.hints is not None:
+            parts.append(self.hints(pictures))
+        loss = torch.stack(parts).sum()
         if not bool(torch.isfinite(loss)):
             raise StreamerError(
                 f"fit: the loss is no number any more in step {self.step + 1}; lower fit.rate or fit.clip "
@@ -155,17 +169,19 @@ class _Training:
         self._adam.step()
         self.average.update_parameters(self._network)
         self.step += 1
-        self._sums += torch.tensor([1.0, score.item(), box.item()], dtype=torch.float64)
+        self._sums += torch.tensor([1.0, *(part.item() for part in parts)], dtype=torch.float64)
 
     def note(self) -> None:
         """Add a row, and a line about it."""
-        count, score, box = self._sums.tolist()
-        row = {"step": float(self.step), "score_loss": score / count, "box_loss": box / count}
+        count, *sums = self._sums.tolist()
+        row = {"step": float(self.step)}
+        row |= {name: total / count for name, total in zip(self._names, sums, strict=True)}
         self.rows.append(row)
         pace = (time.monotonic() - self._since) / count
         logger.info(
-            "step %d of %d: loss of scores %.4f, of boxes %.4f; %.2f s a step",
-            self.step, self._total, row["score_loss"], row["box_loss"], pace,
+            "step %d of %d: loss of scores %.4f, of boxes %.4f%s; %.2f s a step",
+            self.step, self._total, row["score_loss"], row["box_loss"],
+            f", of hints {row['hint_loss']:.4f}" if self.hints is not None else "", pace,
         )  # fmt: skip
         self._sums.zero_()
         self._since = time.monotonic()
@@ -179,6 +195,7 @@ class _Training:
             "sums": self._sums,
             "network": self._network.state_dict(),
             "average": self.average.state_dict(),
+            "hints": None if self.hints is None else self.hints.state_dict(),
             "optimizer": self._adam.state_dict(),
         }
         temporary = path.with_name(f".{path.name}.partial")
@@ -196,6 +213,8 @@ class _Training:
             facts: dict[str, Any] = torch.load(path, map_location=self._device, weights_only=True)
             self._network.load_state_dict(facts["network"])
             self.average.load_state_dict(facts["average"])
+            if self.hints is not None:
+                self.hints.load_state_dict(facts["hints"])
             self._adam.load_state_dict(facts["optimizer"])
         except Exception as error:  # on bytes that are no checkpoint, torch raises whatever they lead to
             raise ConfigError(

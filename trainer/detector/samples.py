@@ -27,6 +27,15 @@ SHOWN = 0.3
 LEAST = 2.0
 """An object with a side of fewer pixels in the picture is in doubt."""
 
+PIECES = 6
+"""Most pieces of other frames that are pasted on a picture."""
+
+PIECE = 0.04, 0.35
+"""Least and most width of a piece, as a share of the picture's; it is 0.4 to 2.5 times as high as wide."""
+
+UNDER = 0.5, 0.9
+"""An object with more than the first share of it under pieces is in doubt, with more than the second gone."""
+
 Floats = NDArray[np.float32]
 
 
@@ -85,6 +94,8 @@ class Samples(Dataset[tuple[Tensor, Objects]]):
             for part, (x0, y0, x1, y1) in enumerate(parts)
             if x1 > x0 and y1 > y0
         ]
+        if self._view.paste > 0 and random.random() < self._view.paste:
+            found = self._paste_pieces(canvas, found, random)
         picture = _colour(canvas, self._view.colour, random)
         boxes = np.concatenate([each.boxes for each in found])
         classes = np.concatenate([each.classes for each in found])
@@ -92,14 +103,51 @@ class Samples(Dataset[tuple[Tensor, Objects]]):
         objects = Objects(torch.from_numpy(boxes), torch.from_numpy(classes), torch.from_numpy(doubtful))
         return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1))), objects
 
-    def _draw(self, canvas: Image, index: int | None, random: np.random.Generator) -> _Found:
-        """Draw a part of a frame on ``canvas``; the frame is that of ``index``, or any."""
+    def _paste_pieces(
+        self, canvas: Image, found: Sequence[_Found], random: np.random.Generator
+    ) -> list[_Found]:
+        """Draw pieces of any frames over the picture, whatever is in them; returns what is to be seen then.
+
+        A cut edge, or a thing out of its place, is no sign of an object: to learn that takes more scenes than
+        there are, or scenes cut up (as in CutMix, Yun et al. 2019, arXiv:1905.04899).
+        """
+        height, width = canvas.shape[:2]
+        layers = np.zeros((height, width), np.uint8)
+        left = list(found)
+        for layer in range(1, int(random.integers(1, PIECES + 1)) + 1):
+            across = width * np.exp(random.uniform(*np.log(PIECE)))
+            down = min(across * np.exp(random.uniform(-0.9, 0.9)), 0.6 * height)
+            w, h = (max(int(LEAST), round(side)) for side in (across, down))
+            x, y = int(random.integers(0, width - w + 1)), int(random.integers(0, height - h + 1))
+            place = canvas[y : y + h, x : x + w]
+            left.append(self._draw(place, None, random, whole=(height, width)).moved(x, y))
+            layers[y : y + h, x : x + w] = layer
+        # the parts that the picture is made of lie beside each other, all of them below the pieces
+        own = [0] * len(found) + list(range(1, len(left) - len(found) + 1))
+        return [each.under(layers > layer) for each, layer in zip(left, own, strict=True)]
+
+    def _draw(
+        self,
+        canvas: Image,
+        index: int | None,
+        random: np.random.Generator,
+        whole: tuple[int, int] | None = None,
+    ) -> _Found:
+        """Draw a part of a frame on ``canvas``.
+
+        Args:
+            canvas: is drawn on.
+            index: the frame is that of this number; None: any.
+            random: gives the part.
+            whole: height and width that the frame would fill at a zoom of 1; None: those of ``canvas``.
+        """
         number = int(random.integers(len(self._samples))) if index is None else self._order(index)
         sample = self._samples[number]
         frame = read_image(sample.path).numpy()
         zoom = np.exp(random.uniform(*np.log(self._view.zoom)))
         stretch = np.exp(random.uniform(-0.5, 0.5) * self._view.stretch)
-        fit = min(canvas.shape[0] / frame.shape[0], canvas.shape[1] / frame.shape[1]) * zoom
+        height, width = whole or canvas.shape[:2]
+        fit = min(height / frame.shape[0], width / frame.shape[1]) * zoom
         scale = np.array([fit * stretch, fit / stretch])
         shown = np.maximum(1, np.round(np.array(frame.shape[1::-1]) * scale)).astype(int)
         room = np.array(canvas.shape[1::-1]) - shown
@@ -140,6 +188,20 @@ class _Found:
     def moved(self, x: int, y: int) -> _Found:
         by = np.array([x, y, x, y], np.float32)
         return _Found(self.boxes + by, self.classes, self.doubtful + by)
+
+    def under(self, covered: NDArray[np.bool_]) -> _Found:
+        """Return what is left of it when something is drawn over pixels, bool ``[H, W]``, of the picture."""
+        share, doubtful = (_share(covered, boxes) for boxes in (self.boxes, self.doubtful))
+        seen, gone = UNDER
+        half = (share > seen) & (share <= gone)
+        doubts = np.concatenate([self.doubtful[doubtful <= gone], self.boxes[half]])
+        return _Found(self.boxes[share <= seen], self.classes[share <= seen], doubts)
+
+
+def _share(pixels: NDArray[np.bool_], boxes: Floats) -> NDArray[np.float64]:
+    """Return the share of each box that some pixels take."""
+    corners = np.hstack([np.floor(boxes[:, :2]), np.ceil(boxes[:, 2:])]).astype(int).tolist()
+    return np.array([pixels[y0:y1, x0:x1].mean() for x0, y0, x1, y1 in corners], np.float64)
 
 
 def _paste(canvas: Image, frame: Image, size: NDArray[np.int64], offset: NDArray[np.int64]) -> None:

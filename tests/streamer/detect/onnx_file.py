@@ -55,12 +55,41 @@ def centerface(path: Path, size: float) -> Path:
         weights.append(np.zeros((count, 3, 4, 4), np.float32))
         biases.append(np.zeros(count, np.float32))
     biases[1] += np.float32(np.log(size / 4))
-    strides = _part(5, _text(1, "strides") + _number(8, 4) + _number(8, 4) + _number(20, 7))
+    strides = _part(5, _ints("strides", 4, 4))
     nodes = [_node("Conv", ["images", f"w{name}", f"b{name}"], name, strides) for name in names]
     tensors = [_tensor(f"w{name}", each) for name, each in zip(names, weights, strict=True)]
     tensors += [_tensor(f"b{name}", each) for name, each in zip(names, biases, strict=True)]
     gives = [_value(name, (10, count, 8, 8), FLOAT) for name, count in zip(names, channels, strict=True)]
     return _write(path, nodes, tensors, _value("images", (10, 3, 32, 32), FLOAT), gives)
+
+
+def pyramid(path: Path, names: Sequence[str], channels: int, size: int) -> Path:
+    """Write a network like a detector's: two outputs for each grid, of 8, 16 and 32 pixels.
+
+    Each is what random filters give, of ``channels`` channels; it says that it takes pictures of ``size``.
+    """
+    random = np.random.default_rng(0)
+    nodes, tensors = [], []
+    for index, name in enumerate(names):
+        stride = 8 << index // 2
+        tensors += [
+            _tensor(f"w{name}", random.normal(0, 1e-3, (channels, 3, stride, stride)).astype(np.float32)),
+            _tensor(f"b{name}", np.full(channels, 3.0, np.float32)),
+        ]
+        nodes.append(
+            _node(
+                "Conv", ["images", f"w{name}", f"b{name}"], name, _part(5, _ints("strides", stride, stride))
+            )
+        )
+    gives = [
+        _value(name, (1, channels, size // (8 << index // 2), size // (8 << index // 2)), FLOAT)
+        for index, name in enumerate(names)
+    ]
+    return _write(path, nodes, tensors, _value("images", (1, 3, size, size), FLOAT), gives)
+
+
+def _ints(name: str, *values: int) -> bytes:
+    return _text(1, name) + b"".join(_number(8, value) for value in values) + _number(20, 7)
 
 
 def _write(

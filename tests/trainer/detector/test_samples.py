@@ -9,7 +9,7 @@ import torch
 
 from streamer.frame import Detections
 from trainer.detector.config import ViewConfig
-from trainer.detector.samples import Sample, Samples, collate
+from trainer.detector.samples import Sample, Samples, _Found, collate
 
 SIZE = (64, 96)
 BOX = (60, 40, 90, 80)
@@ -27,7 +27,7 @@ def sample(tmp_path: Path) -> Sample:
 
 
 def samples(sample: Sample, **view: float | list[float]) -> Samples:
-    plain = {"zoom": [1.0, 1.0], "stretch": 0.0, "mosaic": 0.0, "colour": 0.0}
+    plain = {"zoom": [1.0, 1.0], "stretch": 0.0, "mosaic": 0.0, "paste": 0.0, "colour": 0.0}
     return Samples([sample], ("person", "car"), SIZE, 0.5, ViewConfig.model_validate({**plain, **view}), 3)
 
 
@@ -54,6 +54,44 @@ def test_an_object_is_where_its_box_says(sample: Sample, index: int) -> None:
         assert white[int(y0) + 2 : int(y1) - 1, int(x0) + 2 : int(x1) - 1].all()
 
 
+@pytest.mark.parametrize("index", range(12))
+def test_with_pieces_pasted_on_it_every_object_is_said_and_what_is_said_is_there(
+    sample: Sample, index: int
+) -> None:
+    picture, objects = samples(sample, zoom=[0.7, 1.5], mosaic=0.5, paste=1.0)[index]
+    white = (picture.float().mean(dim=0) > 200).numpy()
+    boxed = np.zeros(SIZE, np.uint8)
+    for x0, y0, x1, y1 in [*objects.boxes.round().int().tolist(), *objects.doubtful.round().int().tolist()]:
+        boxed[y0:y1, x0:x1] = 1
+    # what less than a tenth is left of is said no more
+    assert (white & (cv2.dilate(boxed, np.ones((3, 3), np.uint8)) == 0)).mean() < 0.01
+    for x0, y0, x1, y1 in objects.boxes.round().int().tolist():
+        assert white[y0:y1, x0:x1].mean() >= 0.4
+
+
+def test_pieces_of_other_frames_lie_on_the_picture(sample: Sample) -> None:
+    # seldom does a piece show nothing that was not there
+    with_pieces = [samples(sample, paste=1.0)[index][0] for index in range(8)]
+    without = [samples(sample)[index][0] for index in range(8)]
+    changed = [not torch.equal(one, other) for one, other in zip(with_pieces, without, strict=True)]
+    assert sum(changed) >= 7
+
+
+def test_what_pieces_cover_is_in_doubt_or_gone() -> None:
+    boxes = np.array([(0, 0, 10, 10), (20, 0, 30, 10), (40, 0, 50, 10), (60, 0, 70, 10)], np.float32)
+    found = _Found(boxes, np.arange(4), boxes[[1, 3]])
+    covered = np.zeros((10, 80), bool)
+    covered[:, 4:66] = True  # 60%, all, all and 60% of them
+    left = found.under(covered)
+    assert left.classes.tolist() == []
+    assert left.doubtful[:, 0].tolist() == [60, 0, 60]
+    covered[:] = False
+    covered[:, 6:25] = True  # 40% and half
+    left = found.under(covered)
+    assert left.classes.tolist() == [0, 1, 2, 3]
+    assert left.doubtful[:, 0].tolist() == [20, 60]
+
+
 def test_a_class_that_is_not_wanted_is_left_out(sample: Sample) -> None:
     objects = samples(sample)[0][1]
     assert len(objects.boxes) == 1
@@ -61,7 +99,9 @@ def test_a_class_that_is_not_wanted_is_left_out(sample: Sample) -> None:
 
 
 def test_a_label_of_a_low_score_is_in_doubt(sample: Sample) -> None:
-    unsure = Samples([sample], ("bus", "car"), SIZE, 0.5, ViewConfig(zoom=[1.0, 1.0], mosaic=0.0), 3)
+    unsure = Samples(
+        [sample], ("bus", "car"), SIZE, 0.5, ViewConfig(zoom=[1.0, 1.0], mosaic=0.0, paste=0.0), 3
+    )
     objects = unsure[0][1]
     assert (len(objects.boxes), len(objects.doubtful)) == (1, 1)
 
