@@ -71,7 +71,8 @@ def fit(
     Raises:
         StreamerError: the loss became infinite or not a number.
         SinkError: the checkpoint cannot be written.
-        ModelError: the backbone's weights are missing, damaged or another network's; or hints cannot be had.
+        ModelError: the backbone's weights are missing, damaged or another network's; so is what gives hints.
+        ConfigError: hints are asked for without OpenVINO.
         KeyboardInterrupt: Ctrl-C; the steps until then are in ``checkpoint``.
     """
     total = steps or config.fit.steps
@@ -94,9 +95,11 @@ def fit(
         for pictures, objects in batches:
             with _undivided():
                 training.take(pictures.to(device), objects)
+                kept = training.step % config.fit.save == 0 or training.step == total
+                if kept:
+                    training.note()
             progress(training.step)
-            if training.step % config.fit.save == 0 or training.step == total:
-                training.note()
+            if kept:
                 training.save(checkpoint)
     except (KeyboardInterrupt, SystemExit):
         training.save(checkpoint)
@@ -108,7 +111,7 @@ def fit(
 
 @contextmanager
 def _undivided() -> Iterator[None]:
-    """Hold back Ctrl-C and SIGTERM: half a step can be neither gone on with nor taken back."""
+    """Hold back Ctrl-C and SIGTERM: half a step, or row, can be neither gone on with nor taken back."""
     held: list[int] = []
     # only there Python lets one listen, and only there it raises what came
     numbers = (signal.SIGINT, signal.SIGTERM) if current_thread() is main_thread() else ()

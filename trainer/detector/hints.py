@@ -85,7 +85,7 @@ class Hints(nn.Module):
 
     def _look(self, pictures: Tensor) -> list[Tensor]:
         shown = pictures.flip(1).float().cpu().contiguous().numpy()
-        return [torch.from_numpy(features.copy()) for features in self._teacher(shown).values()]
+        return [torch.from_numpy(features.copy()).float() for features in self._teacher(shown).values()]
 
     def _listen(self, index: int) -> Any:
         def hear(_: nn.Module, given: tuple[Tensor]) -> None:
@@ -129,9 +129,9 @@ def _read(config: HintsConfig, size: tuple[int, int], batch: int) -> Any:
         raise ModelError(f"fit.hints.outputs: {config.model} has no tensor {missing[0]!r}")
     grids = [(size[0] // stride, size[1] // stride) for stride in STRIDES for _ in range(2)]
     for name, output, grid in zip(config.outputs, compiled.outputs, grids, strict=True):
-        if tuple(output.shape[2:]) != grid:
+        shape = output.partial_shape
+        if shape.is_dynamic or tuple(shape.to_shape())[2:] != grid:
             raise ModelError(
-                f"fit.hints.outputs: {name!r} is {list(output.shape)}, "
-                f"expected a grid of {grid[0]} by {grid[1]}"
+                f"fit.hints.outputs: {name!r} is {shape}, expected a grid of {grid[0]} by {grid[1]}"
             )
     return compiled

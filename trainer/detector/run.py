@@ -22,7 +22,7 @@ from streamer.frame import Detections
 from streamer.modelfile import Header
 from trainer import data, duplicates, label, report
 from trainer.data import Split
-from trainer.detector.config import DetectorConfig
+from trainer.detector.config import DetectorConfig, parse
 from trainer.detector.evaluate import THRESHOLDS, Evaluation, evaluate
 from trainer.detector.fit import fit
 from trainer.detector.samples import Sample, Samples
@@ -117,7 +117,8 @@ def train(
     """
     device = resolve(config.device)
     facts = config.model_dump(mode="json")
-    check(folder, facts, resume=resume, overwrite=overwrite)
+    defaults = parse({"version": config.version, "task": config.task}).model_dump(mode="json")
+    check(folder, facts, resume=resume, overwrite=overwrite, defaults=defaults)
     split, labels = read(config, console)
     report.write_yaml(folder / "config.yaml", facts)
     samples = Samples(

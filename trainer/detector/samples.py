@@ -120,6 +120,7 @@ class Samples(Dataset[tuple[Tensor, Objects]]):
             w, h = (max(int(LEAST), round(side)) for side in (across, down))
             x, y = int(random.integers(0, width - w + 1)), int(random.integers(0, height - h + 1))
             place = canvas[y : y + h, x : x + w]
+            place[:] = PADDING  # where the frame does not reach
             left.append(self._draw(place, None, random, whole=(height, width)).moved(x, y))
             layers[y : y + h, x : x + w] = layer
         # the parts that the picture is made of lie beside each other, all of them below the pieces
@@ -200,7 +201,8 @@ class _Found:
 
 def _share(pixels: NDArray[np.bool_], boxes: Floats) -> NDArray[np.float64]:
     """Return the share of each box that some pixels take."""
-    corners = np.hstack([np.floor(boxes[:, :2]), np.ceil(boxes[:, 2:])]).astype(int).tolist()
+    start = np.floor(boxes[:, :2])
+    corners = np.hstack([start, np.maximum(np.ceil(boxes[:, 2:]), start + 1)]).astype(int).tolist()
     return np.array([pixels[y0:y1, x0:x1].mean() for x0, y0, x1, y1 in corners], np.float64)
 
 

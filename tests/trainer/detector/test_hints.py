@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -86,8 +87,16 @@ def test_a_tensor_that_is_not_there_is_named(teacher: Path) -> None:
 
 def test_a_tensor_of_another_grid_is_named(teacher: Path) -> None:
     swapped = [*NAMES[2:], *NAMES[:2]]
-    with pytest.raises(ModelError, match=r"'score1' is \[2, 5, 4, 6\], expected a grid of 8 by 12"):
+    with pytest.raises(ModelError, match=r"'score1' is \[2,5,4,6\], expected a grid of 8 by 12"):
         Hints(HintsConfig(model=str(teacher), outputs=swapped), network(), batch=2)
+
+
+def test_a_teacher_may_say_whole_numbers(tmp_path: Path) -> None:
+    said = {name: np.full((2, 3, 64 >> 3 + i // 2, 96 >> 3 + i // 2), i) for i, name in enumerate(NAMES)}
+    path = onnx_file.constants(tmp_path / "numbers.onnx", said, (1, 3, 32, 32))
+    heard = Hints(HintsConfig(model=str(path), outputs=NAMES), network(), batch=2)
+    heard.measure([pictures(0)])
+    assert [heard.get_buffer(f"mean{i}").unique().tolist() for i in range(6)] == [[i] for i in range(6)]
 
 
 def test_a_teacher_that_is_missing_or_damaged_is_named(tmp_path: Path, teacher: Path) -> None:

@@ -131,16 +131,19 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(
         assert torch.equal(tensor, expected[name]), name
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("number", "step"),
+    [(signal.SIGINT, 0), (signal.SIGINT, 1), (signal.SIGINT, 2), (signal.SIGINT, 3), (signal.SIGTERM, 1)],
+)
 def test_a_run_that_is_stopped_in_the_middle_of_a_step_ends_it_first(
-    work: Path, monkeypatch: pytest.MonkeyPatch, number: int
+    work: Path, monkeypatch: pytest.MonkeyPatch, number: int, step: int
 ) -> None:
     assert command("fit", configuration(), "--runs", "whole").code == 0
     original = _Training._losses
 
     def interrupted(self: _Training, *batch: Any) -> tuple[torch.Tensor, torch.Tensor]:
         losses = original(self, *batch)  # by now batch normalisation has taken the batch in
-        if self.step == 2:
+        if self.step == step:
             signal.raise_signal(number)
         return losses
 
@@ -148,11 +151,32 @@ def test_a_run_that_is_stopped_in_the_middle_of_a_step_ends_it_first(
         patched.setattr(_Training, "_losses", interrupted)
         assert command("fit", "mine.yaml").code in (130, 143)
     run = work / "runs" / "mine"
-    assert torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["step"] == 3
+    assert torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["step"] == step + 1
     assert command("fit", "mine.yaml", "--resume").code == 0
+    assert (run / "metrics.csv").read_text() == (work / "whole" / "mine" / "metrics.csv").read_text()
     expected = weights(work / "whole" / "mine")
     for name, tensor in weights(run).items():
         assert torch.equal(tensor, expected[name]), name
+
+
+def test_a_run_of_a_version_that_knew_fewer_settings_goes_on(
+    work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(self: _Training, *batch: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(_Training, "take", interrupted)
+        assert command("fit", configuration()).code == 130
+    run = work / "runs" / "mine"
+    facts = yaml.safe_load((run / "config.yaml").read_text())
+    del facts["view"]["paste"], facts["fit"]["hints"]
+    (run / "config.yaml").write_text(yaml.safe_dump(facts))
+    checkpoint = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
+    del checkpoint["hints"]
+    torch.save(checkpoint, run / "checkpoints" / "last.ckpt")
+    resumed = command("fit", "mine.yaml", "--resume")
+    assert resumed.code == 0, resumed.err
 
 
 def test_a_run_that_is_there_is_not_replaced_unasked(work: Path) -> None:

@@ -9,7 +9,7 @@ import torch
 
 from streamer.frame import Detections
 from trainer.detector.config import ViewConfig
-from trainer.detector.samples import Sample, Samples, _Found, collate
+from trainer.detector.samples import PADDING, Sample, Samples, _Found, collate
 
 SIZE = (64, 96)
 BOX = (60, 40, 90, 80)
@@ -75,6 +75,16 @@ def test_pieces_of_other_frames_lie_on_the_picture(sample: Sample) -> None:
     without = [samples(sample)[index][0] for index in range(8)]
     changed = [not torch.equal(one, other) for one, other in zip(with_pieces, without, strict=True)]
     assert sum(changed) >= 7
+
+
+def test_nothing_shows_through_a_piece_that_its_frame_does_not_fill(
+    sample: Sample, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nothing = _Found(np.zeros((0, 4), np.float32), np.zeros(0, np.int64), np.zeros((0, 4), np.float32))
+    monkeypatch.setattr(Samples, "_draw", lambda self, canvas, *rest, **more: nothing)
+    canvas = np.full((*SIZE, 3), 200, np.uint8)
+    samples(sample)._paste_pieces(canvas, [], np.random.default_rng(0))
+    assert set(np.unique(canvas).tolist()) == {PADDING, 200}
 
 
 def test_what_pieces_cover_is_in_doubt_or_gone() -> None:
