@@ -127,7 +127,8 @@ def test_frames_on_which_the_detector_always_raises_leave_hidden_whole_and_count
     decoded = footage.read_clip(tmp_path / "out/yard/blurred.mp4").images
     assert len(decoded) == FRAMES
     for number, image in enumerate(decoded):
-        assert (np.abs(image.astype(int) - GREY).max() <= 12) == (number in {4, 5, 9})  # the encoder rounds
+        # the encoder rounds, by 13 at times, as the dither of the frames before falls; pictures are 100 away
+        assert (np.abs(image.astype(int) - GREY).max() <= 32) == (number in {4, 5, 9})
 
 
 def test_a_detector_that_raises_for_every_frame_hides_them_all_and_the_run_goes_on(
