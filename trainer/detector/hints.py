@@ -44,7 +44,8 @@ class Hints(nn.Module):
         self._weight = config.weight
         self._teacher = _read(config, network.size, batch)
         widths = [int(output.shape[1]) for output in self._teacher.outputs]
-        last: list[Any] = [branch[-1] for head in network.heads for branch in _branches(head)]
+        heads: Any = network.heads
+        last = [branch[-1] for head in heads for branch in (head.score, head.box)]
         inputs = [layer.in_channels for layer in last]
         self.project = nn.ModuleList(
             nn.Conv2d(before, after, 1) for before, after in zip(inputs, widths, strict=True)
@@ -94,22 +95,17 @@ class Hints(nn.Module):
         return hear
 
 
-def _branches(head: Any) -> tuple[nn.Sequential, nn.Sequential]:
-    """Return a head's layers for scores and for boxes."""
-    return head.score, head.box
-
-
 def _read(config: HintsConfig, size: tuple[int, int], batch: int) -> Any:
     """Return the teacher, compiled, for a batch of pictures, and up to the features that are asked for."""
     if not installed("openvino"):
         raise ConfigError(f"fit.hints: takes OpenVINO: pip install {PACKAGES['openvino']}")
     if not Path(config.model).is_file():
         raise ModelError(f"fit.hints.model: {config.model}: no such file")
-    openvino()
+    core, _ = openvino()
     from openvino import Model
 
     try:
-        whole = openvino()[0].read_model(config.model)
+        whole = core.read_model(config.model)
         named = {
             name: output
             for operation in whole.get_ordered_ops()
@@ -117,16 +113,15 @@ def _read(config: HintsConfig, size: tuple[int, int], batch: int) -> Any:
             for name in output.get_names()
         }
         missing = [name for name in config.outputs if name not in named]
-        if not missing:
-            cut = Model([named[name] for name in config.outputs], whole.get_parameters(), "hints")
-            cut.reshape([batch, 3, *size])
-            compiled = compile_openvino(cut, "f32")
+        if missing:
+            raise ModelError(f"fit.hints.outputs: {config.model} has no tensor {missing[0]!r}")
+        cut = Model([named[name] for name in config.outputs], whole.get_parameters(), "hints")
+        cut.reshape([batch, 3, *size])
+        compiled = compile_openvino(cut, "f32")
     except RuntimeError as error:  # several lines, of which the last says what
         raise ModelError(
             f"fit.hints.model: {config.model}: OpenVINO cannot use it: {str(error).strip().splitlines()[-1]}"
         ) from None
-    if missing:
-        raise ModelError(f"fit.hints.outputs: {config.model} has no tensor {missing[0]!r}")
     grids = [(size[0] // stride, size[1] // stride) for stride in STRIDES for _ in range(2)]
     for name, output, grid in zip(config.outputs, compiled.outputs, grids, strict=True):
         shape = output.partial_shape

@@ -30,16 +30,12 @@ from streamer.modelfile import Header
 from streamer.nets.fcos import Fcos, Options
 from streamer.pipeline import Run
 from tests import footage
+from tests.installed import ENGINES, needs_openvino
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 CPU = torch.device("cpu")
 OPTIONS = Options(classes=("car", "person"), height=64, width=96, channels=8, blocks=1)
-
-needs_openvino = pytest.mark.skipif(
-    importlib.util.find_spec("openvino") is None, reason="needs openvino, an extra"
-)
-INSTALLED = ["onnxruntime", pytest.param("openvino", marks=needs_openvino)]
 
 
 @functools.cache
@@ -98,7 +94,7 @@ def assert_found(expected: Detections, found: Detections, pixels: float) -> None
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])
-@pytest.mark.parametrize("engine", INSTALLED)
+@pytest.mark.parametrize("engine", ENGINES)
 def test_an_engine_says_what_torch_says_of_any_number_of_pictures(engine: str, count: int) -> None:
     of = network()
     random = np.random.default_rng(count)
@@ -112,7 +108,7 @@ def test_an_engine_says_what_torch_says_of_any_number_of_pictures(engine: str, c
         torch.testing.assert_close(one, other, atol=TOLERANCE, rtol=0)
 
 
-@pytest.mark.parametrize("engine", INSTALLED)
+@pytest.mark.parametrize("engine", ENGINES)
 def test_what_an_engine_returned_stays_as_it_was(engine: str) -> None:
     made = heads(engine, network())
     black, white = (torch.full((1, 64, 96, 3), level, dtype=torch.uint8) for level in (0, 255))
@@ -123,7 +119,7 @@ def test_what_an_engine_returned_stays_as_it_was(engine: str) -> None:
     assert torch.equal(first, before)
 
 
-@pytest.mark.parametrize("engine", INSTALLED)
+@pytest.mark.parametrize("engine", ENGINES)
 def test_the_network_of_the_default_size_goes_through_an_engine(engine: str) -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -131,7 +127,7 @@ def test_the_network_of_the_default_size_goes_through_an_engine(engine: str) -> 
     assert engines.disagreement(heads(engine, of), of)[0] < TOLERANCE
 
 
-@pytest.mark.parametrize("engine", INSTALLED)
+@pytest.mark.parametrize("engine", ENGINES)
 def test_a_detector_finds_the_same_with_an_engine_as_with_torch(path: Path, engine: str) -> None:
     random = np.random.default_rng(0)
     images = [
@@ -320,7 +316,7 @@ def test_an_engine_that_does_not_run_the_model_is_refused(model: str, engine: st
     )
 
 
-@pytest.mark.parametrize("engine", ["torch", *INSTALLED])
+@pytest.mark.parametrize("engine", ["torch", *ENGINES])
 def test_a_run_hides_what_its_engine_finds_and_says_which_it_was(
     engine: str, path: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

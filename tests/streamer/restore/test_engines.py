@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 from typing import Any
 
@@ -18,12 +17,9 @@ from streamer.nets import Network
 from streamer.restore import engines
 from streamer.restore.engines import OnnxRuntimeEngine, OpenVinoEngine, TorchEngine, choose, disagreement
 from streamer.restore.export import Export
+from tests.installed import ENGINES, needs_openvino
 
 CPU = torch.device("cpu")
-needs_openvino = pytest.mark.skipif(
-    importlib.util.find_spec("openvino") is None, reason="needs openvino, an extra"
-)
-INSTALLED = ["onnxruntime", pytest.param("openvino", marks=needs_openvino)]
 NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "unet": ("unet", {"width": 8, "levels": 3}),
     "a grey unet": ("unet", {"width": 8, "levels": 2, "grey": True, "shuffle": 3, "lean": True}),
@@ -79,7 +75,7 @@ class Untranslated(Hinted):
 
 
 @pytest.mark.parametrize("name", [name for name in NETWORKS if name != "chroma with hints"])
-@pytest.mark.parametrize("which", INSTALLED)
+@pytest.mark.parametrize("which", ENGINES)
 def test_an_engine_restores_as_torch_does_pictures_of_any_number_and_size(which: str, name: str) -> None:
     of = network(name)
     made = engine(which, of)
@@ -93,7 +89,7 @@ def test_an_engine_restores_as_torch_does_pictures_of_any_number_and_size(which:
         assert (found.int() - expected.int()).abs().max() <= 1
 
 
-@pytest.mark.parametrize("which", INSTALLED)
+@pytest.mark.parametrize("which", ENGINES)
 def test_a_network_that_asks_for_sizes_goes_through_an_engine_at_each_of_them(which: str) -> None:
     of = network("chroma with hints")
     made = engine(which, of)
@@ -104,7 +100,7 @@ def test_a_network_that_asks_for_sizes_goes_through_an_engine_at_each_of_them(wh
         assert (made(given, hints).int() - expected.int()).abs().max() <= 1
 
 
-@pytest.mark.parametrize("which", INSTALLED)
+@pytest.mark.parametrize("which", ENGINES)
 def test_hints_go_through_an_engine(which: str) -> None:
     of = Hinted()
     given, hints = pictures(2, 16, 24), torch.rand(2, 3, 16, 24) - 0.5
@@ -113,7 +109,7 @@ def test_hints_go_through_an_engine(which: str) -> None:
         assert (made(given, hints).float() - expected).abs().max() <= 1
 
 
-@pytest.mark.parametrize("which", INSTALLED)
+@pytest.mark.parametrize("which", ENGINES)
 def test_what_an_engine_returned_stays_as_it_was(which: str) -> None:
     made = engine(which, network())
     first = made(torch.zeros((1, 16, 16, 3), dtype=torch.uint8))
@@ -122,7 +118,7 @@ def test_what_an_engine_returned_stays_as_it_was(which: str) -> None:
     assert torch.equal(first, before)
 
 
-@pytest.mark.parametrize("which", INSTALLED)
+@pytest.mark.parametrize("which", ENGINES)
 def test_the_bundled_restorer_agrees_within_the_tolerance(which: str) -> None:
     of, header = modelfile.load(modelfile.locate("bundled"))
     apart, alike = disagreement(engine(which, of), of, header.size)

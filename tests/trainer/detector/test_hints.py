@@ -12,10 +12,10 @@ import pytest
 import torch
 import yaml
 
-from streamer.engine.choice import installed
 from streamer.errors import ConfigError, ModelError
 from streamer.modelfile import load_detector
 from streamer.nets.fcos import Fcos, Options
+from tests.installed import needs_openvino
 from tests.streamer.detect import onnx_file
 from tests.trainer.detector.test_run import FACTS, labels
 from tests.trainer.scenes import command
@@ -23,8 +23,7 @@ from trainer.detector import hints
 from trainer.detector.config import HintsConfig
 from trainer.detector.hints import Hints
 
-# not by importing it, which would send a message to its makers
-pytestmark = pytest.mark.skipif(not installed("openvino"), reason="OpenVINO is not installed")
+pytestmark = needs_openvino
 
 NAMES = [f"{branch}{grid}" for grid in range(3) for branch in ("score", "box")]
 
