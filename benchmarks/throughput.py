@@ -4,7 +4,7 @@
 
 In one run, since machines are shared and noisy:
 
-- each stage alone on a list of frames, in CPU milliseconds a frame (process time, all threads);
+- each stage, one after the other in one thread, in CPU milliseconds a frame (process time, all threads);
 - the limit: cores ÷ the sum of those (it knows nothing of a GPU's time);
 - the pipeline: `streamer run` from Python, both outputs encoded, how full its channels were, its peak memory;
 - the reference loop: read, detect, cv2.GaussianBlur, autoencoder, write, one frame after the other in one
@@ -21,9 +21,9 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from threading import Event
 from typing import Any, TypeVar
@@ -36,35 +36,64 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.script import save, start
-from streamer import detect, hide, measure, nets, source
+from streamer import cut, detect, hide, measure, nets, note, source
 from streamer.boxes import pad
 from streamer.config import OutputConfig, parse
 from streamer.detect.stage import stage as detect_stage
 from streamer.device import resolve
-from streamer.frame import Batch, Detected, End, Frame, Hidden, Restored, Result
+from streamer.errors import ConfigError
+from streamer.frame import Batch, End, Frame, Result
 from streamer.pipeline import Run, load_restorers
 from streamer.restore.stage import stage as restore_stage
 from streamer.sink.log import LogSink
 from streamer.sink.video import VideoSink
 from streamer.track.stage import stage as track_stage
 
-T = TypeVar("T")
+B = TypeVar("B", bound=Sequence[object])
 CHUNK = 8
-"""Frames that a stage is measured on at once, as in a batch; bounds memory at high resolutions."""
+"""Frames that come to a stage at once, as in a batch, and how many are not measured: the first load libraries
+and fill caches."""
 
 
 class Meter:
-    """CPU time, of all threads, that parts of the work take."""
+    """CPU time, of all threads, that the parts of some work take for each frame."""
 
     def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
+        self.frames: dict[str, int] = {}
+        """How many each part has been done for."""
+        self._seconds: dict[str, float] = {}
+        self._inner = 0.0
+        """Seconds that went to parts within the one that is under way."""
+
+    def each(self, name: str, batches: Iterable[B]) -> Iterator[B]:
+        """Yield batches as they are; making them, less what was made within that, is the part ``name``."""
+        iterator = iter(batches)
+        while True:
+            began, inner = self._now(), self._inner
+            batch = next(iterator, None)
+            if batch is None:
+                return
+            took = self._now() - began
+            self._add(name, took - (self._inner - inner), sum(not isinstance(item, End) for item in batch))
+            self._inner = inner + took
+            yield batch
 
     @contextmanager
-    def __call__(self, name: str) -> Iterator[None]:
-        """Add what the block takes to ``name``."""
-        before = self._now()
+    def one(self, name: str) -> Iterator[None]:
+        """Measure what the block does, for one frame."""
+        began = self._now()
         yield
-        self.seconds[name] = self.seconds.get(name, 0.0) + self._now() - before
+        self._add(name, self._now() - began, 1)
+
+    def milliseconds(self) -> dict[str, float]:
+        """Return what each part takes for a frame, in the order in which they first were done."""
+        measured = {name: frames - CHUNK for name, frames in self.frames.items() if name in self._seconds}
+        return {name: 1e3 * self._seconds[name] / frames for name, frames in measured.items()}
+
+    def _add(self, name: str, seconds: float, frames: int) -> None:
+        if self.frames.get(name, 0) >= CHUNK:
+            self._seconds[name] = self._seconds.get(name, 0.0) + seconds
+        self.frames[name] = self.frames.get(name, 0) + frames
 
     def _now(self) -> float:
         if torch.cuda.is_available():
@@ -72,57 +101,51 @@ class Meter:
         return time.process_time()
 
 
-def of(kind: type[T], batches: Iterable[Iterable[object]]) -> list[T]:
-    """All items of a type in some batches."""
-    return [item for batch in batches for item in batch if isinstance(item, kind)]
+def chunks(frames: Iterable[object], most: int) -> Iterator[Batch[Frame]]:
+    """Yield so many frames, some at a time, and the end of their camera."""
+    wanted = (item for item in frames if isinstance(item, Frame))
+    for count in range(0, most, CHUNK):
+        chunk: Batch[Frame] = list(islice(wanted, min(CHUNK, most - count)))
+        if not chunk:
+            break
+        yield chunk
+    yield [End("bench")]
 
 
 def stages_alone(clip: Path, settings: Mapping[str, Any], most: int, folder: Path) -> dict[str, float]:
-    """CPU milliseconds a frame of each stage, alone on lists of frames."""
+    """CPU milliseconds a frame of each stage, one after the other in one thread, with the pipeline's work."""
     config = parse(settings, sources={"bench": str(clip)})
     camera, device = config.cameras["bench"], resolve(config.device)
     assert camera.output is not None
     detector = detect.load(
         camera.detect, device, classes=camera.detect.classes, threshold=camera.detect.seeks_from
     )
-    chains = load_restorers(config, device)
-    blurred = VideoSink(folder / "blurred.mp4", camera.output, audio=True)
-    restored = VideoSink(folder / "restored.mp4", camera.output, audio=False)
+    meter = Meter()
+    read = source.read("bench", camera, Event(), source.SourceStats())
+    frames = meter.each("decode", chunks(read, CHUNK + most))
+    scenes = meter.each("cut", cut.stage(frames))
+    detected = meter.each("detect", detect_stage(scenes, detector, device, {"bench": camera.detect}))
+    tracked = meter.each("track", track_stage(note.stage(detected), {"bench": camera}))
+    hidden = meter.each("hide", hide.stage(tracked, {"bench": camera.blur}))
+    restored = meter.each("restore", restore_stage(hidden, load_restorers(config, device)))
+    blurred_file = VideoSink(folder / "blurred.mp4", camera.output, audio=True)
+    restored_file = VideoSink(folder / "restored.mp4", camera.output, audio=False)
     log = LogSink(folder)
-    frames = source.read("bench", camera, Event(), source.SourceStats())
-    meter, count = Meter(), -CHUNK  # the first chunk loads libraries and fills caches
-    while count < most:
-        with meter("decode"):
-            chunk = [item for item in islice(frames, CHUNK) if isinstance(item, Frame)]
-        if not chunk:
-            break
-        with meter("detect"):
-            found = of(Detected, detect_stage([chunk], detector, device, {"bench": camera.detect}))
-        with meter("track"):
-            waiting: Batch[Detected] = [*found, End("bench")]
-            found = of(Detected, track_stage([waiting], {"bench": camera}))
-        with meter("hide"):
-            hidden = of(Hidden, hide.stage([found], {"bench": camera.blur}))
-        with meter("restore"):
-            mended = of(Restored, restore_stage([hidden], chains))
-        with meter("measure"):
-            results = of(Result, measure.stage([mended]))
-        with meter("encode blurred"):
-            for result in results:
-                blurred.write(result.blurred, result)
-        with meter("encode restored"):
-            for result in results:
-                if result.restored is not None:
-                    restored.write(result.restored, result)
-        with meter("log"):
-            for result in results:
-                log.write(result, 0.0, camera.detect.threshold)
-        count += len(chunk)
-        if count <= 0:
-            meter = Meter()
-    for sink in (blurred, restored, log):
+    for result in chain.from_iterable(meter.each("measure", measure.stage(restored))):
+        if not isinstance(result, Result):
+            continue
+        with meter.one("encode blurred"):
+            blurred_file.write(result.blurred, result)
+        if result.restored is not None:
+            with meter.one("encode restored"):
+                restored_file.write(result.restored, result)
+        with meter.one("log"):
+            log.write(result, 0.0, camera.detect.threshold)
+    for sink in (blurred_file, restored_file, log):
         sink.close()
-    return {name: 1e3 * seconds / max(1, count) for name, seconds in meter.seconds.items()}
+    if meter.frames.get("log", 0) <= CHUNK:
+        raise ConfigError(f"{clip}: {CHUNK} frames or fewer; measuring takes more")
+    return meter.milliseconds()
 
 
 def pipeline(
