@@ -127,7 +127,7 @@ def configured(tmp_path: Path, teacher: Path, monkeypatch: pytest.MonkeyPatch) -
     Path("mine.yaml").write_text(yaml.safe_dump({**FACTS, "fit": fit}))
 
 
-@pytest.mark.usefixtures("configured")
+@pytest.mark.usefixtures("configured", "heard")
 def test_a_run_with_hints_stops_and_goes_on_and_gives_the_same_weights(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -131,6 +131,7 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(
         assert torch.equal(tensor, expected[name]), name
 
 
+@pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize(
     ("number", "step"),
     [(signal.SIGINT, 0), (signal.SIGINT, 1), (signal.SIGINT, 2), (signal.SIGINT, 3), (signal.SIGTERM, 1)],
