@@ -42,7 +42,7 @@ from streamer.config import OutputConfig, parse
 from streamer.detect.stage import stage as detect_stage
 from streamer.device import resolve
 from streamer.errors import ConfigError
-from streamer.frame import Batch, End, Frame, Result
+from streamer.frame import Batch, Discontinuity, End, Frame, Result
 from streamer.pipeline import Run, load_restorers
 from streamer.restore.stage import stage as restore_stage
 from streamer.sink.log import LogSink
@@ -74,7 +74,11 @@ class Meter:
             if batch is None:
                 return
             took = self._now() - began
-            self._add(name, took - (self._inner - inner), sum(not isinstance(item, End) for item in batch))
+            self._add(
+                name,
+                took - (self._inner - inner),
+                sum(not isinstance(item, End | Discontinuity) for item in batch),
+            )
             self._inner = inner + took
             yield batch
 
@@ -248,7 +252,7 @@ def main() -> None:
     parser.add_argument("--preset", default=OutputConfig().preset)
     parser.add_argument("--seconds", type=float, default=20.0, help="of each measurement")
     parser.add_argument("--repeat", type=int, default=3, help="rounds, of which the median is shown")
-    parser.add_argument("--frames", type=int, default=150, help="frames that each stage alone is measured on")
+    parser.add_argument("--frames", type=int, default=150, help="frames that each stage is measured on")
     parser.add_argument("--json", type=Path, default=None, help="write the numbers here too")
     given = parser.parse_args()
     on_cuda = given.device.startswith("cuda")
@@ -291,7 +295,7 @@ def main() -> None:
         "peak_memory_mib": peak,
     }
     console.print(f"{given.clip.name}, {best[0]['engine']}, x264 {given.preset}\n{facts['machine']}\n")
-    table = Table("stage alone", "CPU ms a frame", box=None)
+    table = Table("stage, in one thread", "CPU ms a frame", box=None)
     for stage, cost in median.items():
         table.add_row(stage, f"{cost:.2f}")
     table.add_row("sum", f"{sum(median.values()):.2f}")

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.throughput import CHUNK, Meter, stages_alone
 from streamer.errors import ConfigError
-from streamer.frame import Batch, End
+from streamer.frame import Batch, Discontinuity, End
 from tests import footage
 
 
@@ -39,7 +39,7 @@ def busy(clock: list[float], seconds: float, batches: Iterator[Batch[int]]) -> I
 
 def test_a_stage_is_not_charged_with_those_before_it(clock: list[float]) -> None:
     meter = Meter()
-    source: list[Batch[int]] = [[0] * CHUNK, [1], [2, 3], [End("bench")]]
+    source: list[Batch[int]] = [[0] * CHUNK, [1], [Discontinuity("bench"), 2, 3], [End("bench")]]
     first = meter.each("first", busy(clock, 3.0, iter(source)))
     second = meter.each("second", busy(clock, 4.0, first))
     for batch in second:
@@ -47,22 +47,23 @@ def test_a_stage_is_not_charged_with_those_before_it(clock: list[float]) -> None
         for _ in batch:
             with meter.one("last"):
                 clock[0] += 5.0
-    assert meter.frames == {"first": CHUNK + 3, "second": CHUNK + 3, "last": CHUNK + 4}
-    # the first chunk is left out, the end of the camera is no frame, but what it takes is counted
+    assert meter.frames == {"first": CHUNK + 3, "second": CHUNK + 3, "last": CHUNK + 5}
+    # the first chunk is left out, a cut and the camera's end are no frames, but what they take is counted
     assert meter.milliseconds() == pytest.approx({"first": 3e3, "second": 4e3, "last": 5e3})
 
 
 def test_what_a_stage_keeps_waiting_is_charged_to_it_alone(clock: list[float]) -> None:
     def waits(batches: Iterator[Batch[int]]) -> Iterator[Batch[int]]:
-        kept = [item for batch in batches for item in batch]
+        first, *kept = batches
         clock[0] += 7.0
-        yield kept
+        yield first
+        clock[0] += 2.0
+        yield from kept
 
     meter = Meter()
     made = meter.each("made", busy(clock, 1.0, iter([[0] * CHUNK, [1] * 7])))
     list(meter.each("waits", waits(made)))
-    list(meter.each("after", iter([[0] * CHUNK, [1]])))
-    assert meter.milliseconds()["made"] == pytest.approx(1e3 / 7)
+    assert meter.milliseconds() == pytest.approx({"made": 1e3 / 7, "waits": 2e3 / 7})
     assert meter.frames["waits"] == CHUNK + 7
 
 

@@ -119,7 +119,9 @@ def test_frames_on_which_the_detector_always_raises_leave_hidden_whole_and_count
     tmp_path: Path, clip: Path, detector: StandIn
 ) -> None:
     detector.failing = {4, 5, 9}
-    with streamer.open(settings(tmp_path), [clip]) as run:
+    # at the default quality the dither of the frames before shows through by 13 levels at times
+    output = {"directory": str(tmp_path / "out"), "crf": 8}
+    with streamer.open(settings(tmp_path, output=output), [clip]) as run:
         results = list(run)
         assert not run.failed
     assert [result.index for result in results if result.failure == "detector"] == [4, 5, 9]
@@ -127,8 +129,7 @@ def test_frames_on_which_the_detector_always_raises_leave_hidden_whole_and_count
     decoded = footage.read_clip(tmp_path / "out/yard/blurred.mp4").images
     assert len(decoded) == FRAMES
     for number, image in enumerate(decoded):
-        # the encoder rounds, by 13 at times, as the dither of the frames before falls; pictures are 100 away
-        assert (np.abs(image.astype(int) - GREY).max() <= 32) == (number in {4, 5, 9})
+        assert (np.abs(image.astype(int) - GREY).max() <= 12) == (number in {4, 5, 9})  # the encoder rounds
 
 
 def test_a_detector_that_raises_for_every_frame_hides_them_all_and_the_run_goes_on(
