@@ -2,7 +2,7 @@
 
     python -m benchmarks.leak CLIP... [--thresholds 0.05,0.1,0.25] [--every 1,2,3,5] [--lookahead 0.5]
                                       [--tiles 1x1,2x2] [--engines auto,torch] [--truth yolox_nano.onnx]
-                                      [--large 0.2] [--mirror] [--missed benchmarks/missed.json]
+                                      [--large 0.2] [--no-mirror] [--missed benchmarks/missed.json]
 
 The truth is what ``--truth`` finds on the whole frame and on tiles of it (``teacher.py``), which takes 0.2 s
 a frame and is kept in ``--cache``. Counted are teacher's boxes with a score of ``--teacher`` at least that
@@ -13,8 +13,8 @@ misses things too: ``--missed`` adds to the truth what somebody saw, as ``missed
 project's clips.
 
 - single frame: what a single pass finds from the threshold on, frame by frame;
-- video: the same with tracks and look-ahead, by the program's own stages; with ``--mirror`` every other look
-  is in a mirror.
+- video: the same with tracks and look-ahead, by the program's own stages; every other look is in a mirror
+  unless ``--no-mirror`` is given.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from streamer.boxes import pad
 from streamer.config import CameraConfig, TrackConfig
 from streamer.detect import hides_from
 from streamer.detect.stage import stage as detect_stage
-from streamer.detectors import FAINT, DetectConfig
+from streamer.detectors import FAINT, SURER, DetectConfig
 from streamer.frame import Batch, Detected, Detections, Frame
 from streamer.hide import grown
 from streamer.track.stage import stage as track_stage
@@ -178,7 +178,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--truth", default="bundled", help="detect.model of the teacher")
     parser.add_argument("--thresholds", default="0.05,0.1,0.15,0.25", help="detect.hide_threshold")
     parser.add_argument("--large", type=float, default=None, help="detect.hide_threshold_large, or more")
-    parser.add_argument("--mirror", action="store_true", help="detect.mirror")
+    parser.add_argument(
+        "--mirror",
+        action=argparse.BooleanOptionalAction,
+        default=DetectConfig().mirror,
+        help="detect.mirror",
+    )
     parser.add_argument("--every", default="1,2,3,5", help="detect.every")
     parser.add_argument("--lookahead", default="0,0.5,2", help="track.lookahead, in seconds")
     parser.add_argument("--tiles", default="1x1", help="detect.tiles, of the pass that is judged")
@@ -213,7 +218,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for threshold in thresholds:
             large = None if given.large is None else max(threshold, given.large)
             settings = DetectConfig(
-                threshold=max(threshold, large or 0.0, DetectConfig().threshold),
+                threshold=min(max(SURER * threshold, large or 0.0, DetectConfig().threshold), 1.0),
                 hide_threshold=threshold,
                 hide_threshold_large=large,
                 mirror=given.mirror,
@@ -226,7 +231,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 "tiles": tiles,
                 "detection_cpu_ms": pace,
                 "hide_threshold": threshold,
-                "hide_threshold_large": large,
+                "hide_threshold_large": settings.hides_large_from,
             }
             rows.append({**row, "what": "single frame", **count.facts()})
             for ahead in aheads:

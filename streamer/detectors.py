@@ -21,6 +21,9 @@ LARGE = 0.006
 """Share of the frame's area from which on a box is large: above it YOLOX-nano, which sees 416 pixels of the
 frame's width, misses next to nothing at four times the score that it needs below."""
 
+SURER = 1.2
+"""How many times the score that hides a large box needs, unless it is told."""
+
 OnFailure: TypeAlias = Literal["hide", "drop"]
 
 
@@ -46,11 +49,12 @@ class DetectConfig(Section):
     hide_threshold: float = Field(default=HIDE_THRESHOLD, ge=0.0, le=1.0)
     """The score from which on it is hidden; never more than ``threshold``."""
     hide_threshold_large: float | None = Field(default=None, ge=0.0, le=1.0)
-    """The same for boxes larger than 0.6% of the frame, ``threshold`` at most; None: as for others. Most
-    objects that are missed are small, and large boxes are most of what is hidden needlessly."""
+    """The same for boxes larger than 0.6% of the frame, ``threshold`` at most; None: 1.2 times
+    ``hide_threshold``, or as for others where there are several detectors. Most objects that are missed are
+    small, and large boxes are most of what is hidden needlessly."""
     every: int = Field(default=1, ge=1, le=100)
     """Look at every so manieth frame only; tracks say what to hide in the others."""
-    mirror: bool = False
+    mirror: bool = True
     """Look at every other frame in a mirror, which costs next to nothing: what the detector misses as it
     stands it often finds so, and tracks carry it over. What it finds wrongly differs too."""
     on_failure: OnFailure = "hide"
@@ -70,6 +74,13 @@ class DetectConfig(Section):
     def hides_from(self) -> float:
         """The score from which on a detection is hidden: whatever counts is."""
         return min(self.threshold, self.hide_threshold)
+
+    @property
+    def hides_large_from(self) -> float | None:
+        """The score from which on a large box is hidden; None: as others."""
+        if self.hide_threshold_large is not None:
+            return self.hide_threshold_large
+        return min(SURER * self.hides_from, self.threshold)
 
     @property
     def seeks_from(self) -> float:
@@ -136,6 +147,11 @@ class EnsembleConfig(DetectConfig):
     """Several detectors at once: the first, with what holds for all, and the others."""
 
     others: tuple[DetectConfig, ...]
+
+    @property
+    def hides_large_from(self) -> float | None:
+        """None: what one of them takes for large another may see well."""
+        return None
 
     @property
     def detectors(self) -> tuple[DetectConfig, ...]:

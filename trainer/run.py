@@ -45,7 +45,7 @@ TASKS = (*modelfile.RESTORING, "anomaly")
 Outcome: TypeAlias = Evaluation | Ranking
 """What is measured of a restorer, or of what tells misbehaving pictures from normal ones."""
 
-MAY_CHANGE = ("device", "fit.devices")
+MAY_CHANGE = ("device", "fit.devices", "fit.operating_point")
 """What may differ between a run and its continuation."""
 
 

@@ -127,7 +127,7 @@ def hides_from(found: Detections, config: DetectConfig, width: int, height: int)
         float32 ``[N]``.
     """
     least = np.array([config.hide_threshold_of(label) for label in found.labels], np.float32)
-    if config.hide_threshold_large is None:
+    if (surely := config.hides_large_from) is None:
         return least
     large = (found.boxes[:, 2:] - found.boxes[:, :2]).prod(axis=1) > LARGE * width * height
-    return np.where(large, np.float32(config.hide_threshold_large), least)
+    return np.where(large, np.float32(surely), least)

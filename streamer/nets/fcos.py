@@ -8,6 +8,7 @@ what a CPU does fastest at this size.
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
 import torch
@@ -80,6 +81,17 @@ class Fcos(nn.Module):
         self.lateral = nn.ModuleList(_pointwise(inputs, channels) for inputs in CHANNELS)
         self.smooth = nn.ModuleList(_separable(channels, kernel=5) for _ in STRIDES)
         self.heads = nn.ModuleList(_Head(channels, options.blocks, len(self.classes)) for _ in STRIDES)
+
+    def rescore(self, score: float, to: float) -> None:
+        """Move all scores along the scale of logits, so that one becomes another: their order stays.
+
+        Args:
+            score: in 0 to 1, as the network gives it now.
+            to: what it becomes, in 0 to 1.
+        """
+        for head in self.heads:
+            with torch.no_grad():
+                head.score[-1].bias += math.log(to / (1 - to)) - math.log(score / (1 - score))  # type: ignore[union-attr,index]
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """Say what is where.

@@ -54,7 +54,8 @@ def test_kept_is_what_was_hidden_and_what_scores_enough_to_be(
     carried = [{"box": [0, 0, 5, 5], "class": "truck", "track": 9}]
     hand_made = {"box": [7, 7, 9, 9], "class": "person"}
     line = {"frame": 0, "time_s": 0.0, "objects": [CAR, hand_made], "also": also, "carried": carried}
-    item = only(rendered([frame()], recordings(tmp_path, line), DetectConfig(hide_threshold=0.15)))
+    config = DetectConfig(hide_threshold=0.15, hide_threshold_large=0.15)
+    item = only(rendered([frame()], recordings(tmp_path, line), config))
     assert item.failure is None
     assert sorted(zip(item.detections.labels, item.detections.scores.tolist(), strict=True)) == [
         ("bus", pytest.approx(0.05)), ("bus", pytest.approx(0.08)), ("bus", pytest.approx(0.16)),

@@ -30,15 +30,15 @@ class LabelsConfig(Section):
 class ViewConfig(Section):
     """How a training picture is made of frames."""
 
-    zoom: list[float] = Field(default=[0.7, 2.2], min_length=2, max_length=2)
+    zoom: list[float] = Field(default=[0.4, 2.5], min_length=2, max_length=2)
     """Least and most magnification, where 1 shows a frame whole."""
     stretch: float = Field(default=0.2, ge=0.0, le=1.0)
     """Largest change of the ratio of width to height, as the logarithm of the factor."""
-    mosaic: float = Field(default=0.4, ge=0.0, le=1.0)
+    mosaic: float = Field(default=0.5, ge=0.0, le=1.0)
     """Share of the pictures that are put together of four frames."""
-    paste: float = Field(default=0.0, ge=0.0, le=1.0)
+    paste: float = Field(default=0.8, ge=0.0, le=1.0)
     """Share of the pictures on which pieces of other frames are pasted."""
-    colour: float = Field(default=0.4, ge=0.0, le=1.0)
+    colour: float = Field(default=0.5, ge=0.0, le=1.0)
     """Largest change of contrast and colour, as the logarithm of the factor."""
 
     @field_validator("zoom")
@@ -78,12 +78,12 @@ class FitConfig(Section):
     """``bundled``, or the path of a detector of ours to go on from, with all its weights."""
     hints: HintsConfig | None = None
     """None learns from labels alone."""
-    freeze: int = Field(default=4, ge=0, le=17)
+    freeze: int = Field(default=0, ge=0, le=17)
     """How many of the backbone's blocks are left as they are."""
-    steps: int = Field(default=7500, ge=1, le=10_000_000)
+    steps: int = Field(default=12000, ge=1, le=10_000_000)
     batch: int = Field(default=8, ge=1, le=1024)
     """Pictures per step."""
-    rate: float = Field(default=0.0015, gt=0.0, le=1.0)
+    rate: float = Field(default=0.002, gt=0.0, le=1.0)
     """AdamW's highest learning rate: it rises to it over 5% of the steps, then falls along a cosine."""
     decay: float = Field(default=0.02, ge=0.0, le=1.0)
     """AdamW's weight decay."""
@@ -96,6 +96,9 @@ class FitConfig(Section):
     workers: int = Field(default=0, ge=0, le=64)
     """Processes that make pictures; 0 makes them in this one."""
     precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed"
+    operating_point: float | None = Field(default=None, gt=0.0, lt=1.0)
+    """The score, as trained, that the file has as ``hide_threshold``'s default; None leaves scores alone.
+    ``trainer evaluate`` says what each leaves uncovered; ``trainer fit --resume`` writes the file anew."""
 
 
 class DetectorConfig(Section):

@@ -15,7 +15,7 @@ from rich.progress import Progress
 from streamer import coco, detect, modelfile
 from streamer.detect import engines
 from streamer.detect.fcos import FcosDetector
-from streamer.detectors import DetectConfig
+from streamer.detectors import HIDE_THRESHOLD, DetectConfig
 from streamer.device import resolve
 from streamer.errors import ConfigError
 from streamer.frame import Detections
@@ -136,6 +136,8 @@ def train(
             resume=resume, steps=steps, progress=lambda step: bar.update(task, completed=step),
         )  # fmt: skip
     report.write_csv(folder / "metrics.csv", fitted.rows)
+    if (point := config.fit.operating_point) is not None:
+        fitted.network.rescore(point, HIDE_THRESHOLD)
     header = Header(
         network="fcos",
         config=config.network.model_dump(mode="json"),

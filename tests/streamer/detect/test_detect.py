@@ -8,6 +8,7 @@ import torch
 
 from streamer import detect
 from streamer.classes import COCO, STREET
+from streamer.config import CameraConfig
 from streamer.detectors import DetectConfig
 from streamer.errors import ConfigError, ModelError
 from streamer.frame import Detections
@@ -71,13 +72,17 @@ def test_selection_knows_groups_and_all_classes() -> None:
     assert detect.select(found, DetectConfig(classes=COCO)).labels == COCO
 
 
-def test_what_is_large_is_hidden_from_its_own_score_on_where_there_is_one() -> None:
+def test_what_is_large_is_hidden_from_its_own_score_on() -> None:
     # of a frame of 1000x1000, 0.6% is 6000 pixels
     found = detections((0, 0, 60, 100), (0, 0, 61, 100), (-500, 0, -490, 10))
     both = DetectConfig(hide_threshold=0.05, hide_threshold_large=0.2)
     np.testing.assert_allclose(detect.hides_from(found, both, 1000, 1000), [0.05, 0.2, 0.05])
-    same = DetectConfig(hide_threshold=0.05)
-    np.testing.assert_allclose(detect.hides_from(found, same, 1000, 1000), [0.05, 0.05, 0.05])
+    untold = DetectConfig(hide_threshold=0.05)
+    np.testing.assert_allclose(detect.hides_from(found, untold, 1000, 1000), [0.05, 0.06, 0.05])
+    counted = DetectConfig(hide_threshold=0.05, threshold=0.05)  # what counts as an object is hidden
+    np.testing.assert_allclose(detect.hides_from(found, counted, 1000, 1000), [0.05, 0.05, 0.05])
+    several = CameraConfig.model_validate({"source": "-", "detect": [{"hide_threshold": 0.05}] * 2}).detect
+    np.testing.assert_allclose(detect.hides_from(found, several, 1000, 1000), [0.05, 0.05, 0.05])
     assert detect.hides_from(Detections.none(), both, 1000, 1000).shape == (0,)
 
 

@@ -122,7 +122,7 @@ def test_where_all_is_hidden_for_another_detectors_sake_what_is_too_faint_is_lef
 
 
 def test_what_is_too_faint_for_its_own_detector_goes_on_with_a_track() -> None:
-    detect = settings({"classes": ["car"]}, {"classes": ["car"], "hide_threshold": 0.25})
+    detect = settings({"classes": ["car"], "mirror": False}, {"classes": ["car"], "hide_threshold": 0.25})
     camera = CameraConfig(source="-", detect=detect)
     faint: Object = (10, 10, 50, 30, 0.2, "car")
     apart: Object = (10, 110, 50, 130, 0.2, "car")  # where there is no track
@@ -160,7 +160,9 @@ def test_what_is_hidden_is_the_union_of_what_each_finds(first: list[Object], sec
 
 
 def test_both_reach_the_tracks_and_one_object_is_one_track() -> None:
-    detect = settings({"classes": ["car"], "every": 2}, {"classes": ["car", "person"], "threshold": 0.5})
+    detect = settings(
+        {"classes": ["car"], "every": 2, "mirror": False}, {"classes": ["car", "person"], "threshold": 0.5}
+    )
     camera = CameraConfig(source="-", detect=detect)
     both = Ensemble([Says("a", CAR), Says("b", (11, 10, 51, 30, 0.6, "car"), PERSON)])
     frames = [frame(index=index) for index in range(4)]

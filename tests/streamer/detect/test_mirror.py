@@ -84,10 +84,14 @@ def test_every_other_frame_is_looked_at_in_a_mirror_and_objects_stay_where_they_
     assert all((item.image.numpy() == item.frame.image).all() for item in items)
 
 
-def test_by_default_all_looks_are_plain() -> None:
+@pytest.mark.parametrize(
+    ("config", "sides"),
+    [(DetectConfig(), ["plain", "mirrored"] * 2), (DetectConfig(mirror=False), ["plain"] * 4)],
+)
+def test_all_looks_are_plain_where_no_mirror_is_wanted(config: DetectConfig, sides: list[str]) -> None:
     detector = Noting()
-    run([frames(4)], detector, gate=DetectConfig())
-    assert detector.sides == ["plain"] * 4
+    run([frames(4)], detector, gate=config)
+    assert detector.sides == sides
 
 
 @pytest.mark.parametrize("every", [2, 3])
@@ -118,7 +122,7 @@ def test_a_camera_that_wants_it_and_one_that_does_not_share_a_batch() -> None:
     gate, yard = frames(2), frames(2, camera="yard")
     items = run(
         [[gate[0], yard[0], gate[1], yard[1]]],
-        detector, gate=DetectConfig(), yard=MIRROR,
+        detector, gate=DetectConfig(mirror=False), yard=MIRROR,
     )  # fmt: skip
     assert detector.sides == ["plain", "plain", "plain", "mirrored"]
     assert boxes(items) == [[list(CAR)]] * 4

@@ -110,7 +110,11 @@ def test_a_frame_that_failed_leaves_in_its_turn_and_the_tracks_of_the_next_ones_
     # frame 3 fails at both tries, and in frame 4 the object is missed
     script = (car, car, car, broken, broken, detections(), car)
     config = CameraConfig.model_validate(
-        {"source": "gate.mp4", "detect": {"on_failure": on_failure}, "track": {"lookahead": lookahead}}
+        {
+            "source": "gate.mp4",
+            "detect": {"on_failure": on_failure, "mirror": False},
+            "track": {"lookahead": lookahead},
+        }
     )
     singles: list[Batch[Frame]] = [*([each] for each in frames(8)), [End("gate")]]
     detected = stage(singles, Scripted(*script), CPU, {"gate": config.detect})

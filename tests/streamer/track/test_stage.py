@@ -132,7 +132,7 @@ def test_what_is_missed_too_often_before_it_is_seen_again_is_another_object(mirr
 
 
 def test_faint_detections_go_on_with_a_track_in_both_directions_and_never_begin_one() -> None:
-    config = settings(detect={"threshold": 0.5, "hide_threshold": 0.4})
+    config = settings(detect={"threshold": 0.5, "hide_threshold": 0.4, "hide_threshold_large": 0.4})
     fading = scene(TIMES, [CAR], lambda index, _: 0.9 if 15 <= index < 25 else 0.2)
     items = hidden(single(fading), config)
     shown = leaks(items, [CAR])

@@ -120,7 +120,7 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(
     run = work / "runs" / "mine"
     assert not (run / "model.safetensors").exists()
     changed = command("fit", configuration(fit={"rate": 0.5}), "--resume")
-    assert "fit.rate: is 0.5, but runs/mine was started with 0.0015; change it back" in changed.err
+    assert "fit.rate: is 0.5, but runs/mine was started with 0.002; change it back" in changed.err
     fewer = command("fit", configuration(), "--resume", "--steps", "3")
     assert (fewer.code, "was started for 4 steps, not 3" in fewer.err) == (2, True)
     resumed = command("fit", configuration(), "--resume")
@@ -291,6 +291,25 @@ def test_a_configuration_starts_its_run_from_the_bundled_detector(work: Path) ->
     )
 
 
+def test_the_operating_point_becomes_the_default_threshold_also_after_training(work: Path) -> None:
+    name = configuration()
+    assert command("fit", name).code == 0
+    run = work / "runs" / "mine" / "model.safetensors"
+
+    def scores() -> np.ndarray[Any, Any]:
+        network = modelfile.load_detector(run)[0].eval()
+        with torch.inference_mode():
+            return np.asarray(network(torch.full((1, 3, 64, 96), 90.0))[0].sigmoid())
+
+    trained = scores()
+    configuration(fit={**FACTS["fit"], "operating_point": 0.01})
+    assert command("fit", name, "--resume").code == 0
+    moved = scores()
+    # of odds, as a bias adds: what was 0.01 is 0.2 now
+    odds = moved / (1 - moved) / (trained / (1 - trained))
+    np.testing.assert_allclose(odds, (0.2 / 0.8) / (0.01 / 0.99), rtol=0.02)
+
+
 def test_the_rate_rises_then_falls_to_zero() -> None:
     rates = [fit.schedule(step, 100) for step in range(101)]
     assert rates[0] == pytest.approx(0.2)
@@ -302,5 +321,9 @@ def test_the_example_file_is_the_code_s_defaults() -> None:
     example = config.load(Path(__file__).resolve().parents[3] / "configs" / "detector.yaml")
     default = config.parse({"version": 1, "task": "detect"})
     assert example.detect.threshold == default.detect.threshold
-    for name in ("labels", "view", "network", "fit"):
+    for name in ("labels", "view", "network"):
         assert getattr(example, name) == getattr(default, name), name
+    # what takes another detector, or what was found of the trained one, is no default
+    assert example.fit == default.fit.model_copy(
+        update={"hints": example.fit.hints, "operating_point": example.fit.operating_point}
+    )
