@@ -45,8 +45,8 @@ TASKS = (*modelfile.RESTORING, "anomaly")
 Outcome: TypeAlias = Evaluation | Ranking
 """What is measured of a restorer, or of what tells misbehaving pictures from normal ones."""
 
-MAY_CHANGE = ("device", "fit.devices", "fit.operating_point")
-"""What may differ between a run and its continuation."""
+MAY_CHANGE = ("device", "fit.devices", "fit.operating_point", "detect.mirror")
+"""What may differ between a run and its continuation: labels are found by plain looks, whatever is said."""
 
 
 def train(

@@ -112,6 +112,7 @@ def test_the_reference_is_set_as_published() -> None:
     assert (camera.detect.model, camera.detect.classes, camera.detect.threshold) == (
         "fasterrcnn_resnet50_fpn", ("car",), 0.7,
     )  # fmt: skip
+    assert (camera.detect.mirror, camera.detect.hides_large_from) == (False, 0.7)
     assert camera.blur.kernel == 51
     assert [each.mode for each in camera.restore] == ["frame"]
 

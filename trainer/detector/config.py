@@ -97,8 +97,8 @@ class FitConfig(Section):
     """Processes that make pictures; 0 makes them in this one."""
     precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed"
     operating_point: float | None = Field(default=None, gt=0.0, lt=1.0)
-    """The score, as trained, that the file has as ``hide_threshold``'s default; None leaves scores alone.
-    ``trainer evaluate`` says what each leaves uncovered; ``trainer fit --resume`` writes the file anew."""
+    """The score, as trained, that the file has as ``hide_threshold``'s default; None leaves scores alone. To
+    be chosen with a file that has none, by ``benchmarks/leak.py``; ``--resume`` writes the file anew."""
 
 
 class DetectorConfig(Section):

@@ -81,6 +81,10 @@ def test_what_is_large_is_hidden_from_its_own_score_on() -> None:
     np.testing.assert_allclose(detect.hides_from(found, untold, 1000, 1000), [0.05, 0.06, 0.05])
     counted = DetectConfig(hide_threshold=0.05, threshold=0.05)  # what counts as an object is hidden
     np.testing.assert_allclose(detect.hides_from(found, counted, 1000, 1000), [0.05, 0.05, 0.05])
+    near = DetectConfig(hide_threshold=0.22, threshold=0.25)
+    np.testing.assert_allclose(detect.hides_from(found, near, 1000, 1000), [0.22, 0.25, 0.22])
+    one = CameraConfig.model_validate({"source": "-", "detect": [{"hide_threshold": 0.05}]}).detect
+    np.testing.assert_allclose(detect.hides_from(found, one, 1000, 1000), [0.05, 0.06, 0.05])
     several = CameraConfig.model_validate({"source": "-", "detect": [{"hide_threshold": 0.05}] * 2}).detect
     np.testing.assert_allclose(detect.hides_from(found, several, 1000, 1000), [0.05, 0.05, 0.05])
     assert detect.hides_from(Detections.none(), both, 1000, 1000).shape == (0,)
