@@ -42,7 +42,7 @@ from streamer.boxes import pad
 from streamer.config import CameraConfig, TrackConfig
 from streamer.detect import hides_from
 from streamer.detect.stage import stage as detect_stage
-from streamer.detectors import FAINT, SURER, DetectConfig
+from streamer.detectors import FAINT, DetectConfig
 from streamer.frame import Batch, Detected, Detections, Frame
 from streamer.hide import grown
 from streamer.track.stage import stage as track_stage
@@ -218,7 +218,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for threshold in thresholds:
             large = None if given.large is None else max(threshold, given.large)
             settings = DetectConfig(
-                threshold=min(max(SURER * threshold, large or 0.0, DetectConfig().threshold), 1.0),
+                threshold=1.0,  # nothing is counted, and it limits the others
                 hide_threshold=threshold,
                 hide_threshold_large=large,
                 mirror=given.mirror,

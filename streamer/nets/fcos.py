@@ -82,6 +82,7 @@ class Fcos(nn.Module):
         self.smooth = nn.ModuleList(_separable(channels, kernel=5) for _ in STRIDES)
         self.heads = nn.ModuleList(_Head(channels, options.blocks, len(self.classes)) for _ in STRIDES)
 
+    @torch.no_grad()
     def rescore(self, score: float, to: float) -> None:
         """Move all scores along the scale of logits, so that one becomes another: their order stays.
 
@@ -89,9 +90,9 @@ class Fcos(nn.Module):
             score: in 0 to 1, as the network gives it now.
             to: what it becomes, in 0 to 1.
         """
+        shift = math.log(to / (1 - to)) - math.log(score / (1 - score))
         for head in self.heads:
-            with torch.no_grad():
-                head.score[-1].bias += math.log(to / (1 - to)) - math.log(score / (1 - score))  # type: ignore[union-attr,index]
+            head.score[-1].bias += shift  # type: ignore[union-attr,index]
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """Say what is where.

@@ -60,12 +60,13 @@ LIGHT = BlurConfig(strength=0.001, floor=4.0, quantise=1)
 
 
 @pytest.mark.parametrize(
-    ("model", "blur", "least"), [("bundled", BlurConfig(), 0.8), ("bundled:deblur-sigma4", LIGHT, 3.0)]
+    ("model", "blur", "least"), [("bundled", BlurConfig(), 1.0), ("bundled:deblur-sigma4", LIGHT, 3.0)]
 )
 def test_bundled_restorers_of_regions_beat_the_identity_on_a_held_out_clip(
     shared: Path, model: str, blur: BlurConfig, least: float
 ) -> None:
-    settings = DetectConfig()
+    # how much a restorer gains hangs on what is hidden: a detector that stays as it is says that
+    settings = DetectConfig(model=str(shared / "models" / "yolox_nano.onnx"))
     detector = detect.load(settings, CPU, classes=settings.classes, threshold=settings.threshold)
     restorer = load_restorer(RestoreConfig(model=model), CPU)
     rows = []

@@ -88,7 +88,7 @@ def test_every_other_frame_is_looked_at_in_a_mirror_and_objects_stay_where_they_
     ("config", "sides"),
     [(DetectConfig(), ["plain", "mirrored"] * 2), (DetectConfig(mirror=False), ["plain"] * 4)],
 )
-def test_all_looks_are_plain_where_no_mirror_is_wanted(config: DetectConfig, sides: list[str]) -> None:
+def test_looks_are_mirrored_in_turn_unless_that_is_not_wanted(config: DetectConfig, sides: list[str]) -> None:
     detector = Noting()
     run([frames(4)], detector, gate=config)
     assert detector.sides == sides
