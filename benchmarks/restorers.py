@@ -15,6 +15,7 @@ import statistics
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 
 import cv2
 import numpy as np
@@ -26,15 +27,25 @@ from streamer import modelfile
 from streamer.engine.choice import installed
 from streamer.errors import StreamerError
 from streamer.nets import Network
-from streamer.restore.engines import Engine, OnnxRuntimeEngine, OpenVinoEngine, TorchEngine, disagreement
+from streamer.restore.engines import (
+    Engine,
+    OnnxRuntimeEngine,
+    OpenVinoEngine,
+    TorchEngine,
+    disagreement,
+    quantised,
+)
 from streamer.restore.export import Export
 
 CPU = torch.device("cpu")
 
 
-def engines(network: Network) -> Mapping[str, Engine]:
-    """Every engine that is installed and runs the network, in both precisions that it has."""
+def engines(network: Network, size: int | None) -> Mapping[str, Engine]:
+    """Every engine that is installed and runs the network, in all precisions that it has."""
     made: dict[str, Engine] = {}
+    if installed("openvino"):
+        with suppress(NotImplementedError):  # said below
+            made["OpenVINO, int8"] = quantised(network, size)
     for kind in (torch.bfloat16, torch.float32):
         name = str(kind).removeprefix("torch.")
         made[f"torch, {name}"] = TorchEngine(copy.deepcopy(network), CPU, kind)
@@ -74,7 +85,7 @@ def table(model: str, repeat: int) -> Table:
     if (side := header.size) is not None:
         cases = {f"{n} of {side}x{side}": pictures(n, side, side) for n in (8, 16)}
     cases["720p"] = pictures(1, *(-(-length // network.stride) * network.stride for length in (720, 1280)))
-    running = engines(network)
+    running = engines(network, header.size)
     costs = [
         cost(running, given, network.inputs - 3, max(3, repeat // (4 if name == "720p" else 1)))
         for name, given in cases.items()

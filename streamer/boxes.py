@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,34 +59,38 @@ def joined(boxes: Boxes, slack: float) -> Boxes:
         slack: how much more than its boxes, as a share of their area, one that replaces them may cover.
 
     Returns:
-        int32 ``[J, 4]`` with J ≤ R, largest first: between them they cover all that ``boxes`` do.
+        int32 ``[J, 4]`` with J ≤ R: between them they cover all that ``boxes`` do.
     """
     if len(boxes) < 2:
         return boxes
-    exact = boxes.astype(np.float64)
-    areas = (exact[:, 2:] - exact[:, :2]).prod(axis=1)
-    # smallest first, to be taken from the end; beside each box what is surely covered by those it is made of
-    left = [(exact[index], areas[index]) for index in np.argsort(areas, kind="stable")]
-    kept = np.empty_like(exact)
-    sure = np.empty_like(areas)
-    count = 0
+    # Python's own numbers: for the dozens of boxes that a frame has, arrays take several times as long
+    left = [(x0, y0, x1, y1, (x1 - x0) * (y1 - y0)) for x0, y0, x1, y1 in boxes.tolist()]
+    left.sort(key=itemgetter(4))  # smallest first, to be taken from the end
+    kept: list[tuple[int, int, int, int, int]] = []
     while left:
-        box, covered = left.pop()
-        others, known = kept[:count], sure[:count]
-        start, end = np.minimum(others[:, :2], box[:2]), np.maximum(others[:, 2:], box[2:])
-        shared = np.minimum(others[:, 2:], box[2:]) - np.maximum(others[:, :2], box[:2])
-        together = known + covered - shared.clip(min=0.0).prod(axis=1)
-        together = np.maximum(together, np.maximum(known, covered))
-        waste = (end - start).prod(axis=1) / together
-        if count == 0 or waste[best := int(waste.argmin())] > 1 + slack:
-            kept[count], sure[count] = box, covered
-            count += 1
+        # last is what is surely covered by the boxes that it is made of
+        x0, y0, x1, y1, covered = left.pop()
+        least, best, both = 1 + slack, -1, 0
+        for place, (a0, b0, a1, b1, known) in enumerate(kept):
+            # conditions, where min and max would take most of the time
+            across = (a1 if a1 > x1 else x1) - (a0 if a0 < x0 else x0)
+            down = (b1 if b1 > y1 else y1) - (b0 if b0 < y0 else y0)
+            if across * down > (known + covered) * least:
+                continue  # apart, as most are
+            shared = max(0, min(a1, x1) - max(a0, x0)) * max(0, min(b1, y1) - max(b0, y0))
+            together = max(known + covered - shared, known, covered)
+            waste = across * down / together
+            if waste < least or (best < 0 and waste == least):
+                least, best, both = waste, place, together
+        if best < 0:
+            kept.append((x0, y0, x1, y1, covered))
             continue
+        a0, b0, a1, b1, _ = kept[best]
         # what grew may now take in others
-        left.append((np.concatenate([start[best], end[best]]), together[best]))
-        count -= 1
-        kept[best], sure[best] = kept[count], sure[count]
-    return kept[:count].astype(np.int32)
+        left.append((min(a0, x0), min(b0, y0), max(a1, x1), max(b1, y1), both))
+        kept[best] = kept[-1]
+        kept.pop()
+    return np.array([box[:4] for box in kept], np.int32)
 
 
 def disjoint(boxes: Boxes) -> Boxes:

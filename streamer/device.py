@@ -46,10 +46,20 @@ def precision(device: torch.device) -> torch.dtype:
     """
     if device.type == "cuda":
         return torch.float16
-    tell = getattr(torch.cpu, "get_capabilities", None)  # older versions of torch cannot
-    capabilities: Mapping[str, object] = tell() if tell else {}
+    capabilities = _capabilities()
     in_hardware = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
     return torch.bfloat16 if in_hardware else torch.float32
+
+
+def multiplies_bytes() -> bool:
+    """Whether the CPU multiplies and adds up bytes in one instruction: VNNI or AMX on x86."""
+    capabilities = _capabilities()
+    return any(capabilities.get(name) for name in ("avx512_vnni", "avx_vnni", "amx_int8"))
+
+
+def _capabilities() -> Mapping[str, object]:
+    tell = getattr(torch.cpu, "get_capabilities", None)  # older versions of torch cannot
+    return tell() if tell else {}
 
 
 def _best() -> torch.device:

@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 from tests.standin import StandIn
+
+settings.register_profile("shared machines", deadline=None)  # a core may be busy with something else
+settings.load_profile("shared machines")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

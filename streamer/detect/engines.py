@@ -15,7 +15,7 @@ import torch
 from streamer.detect.export import INPUT, export
 from streamer.engine import choice
 from streamer.engine.choice import checked
-from streamer.engine.runtime import compile_openvino, one_thread, openvino
+from streamer.engine.runtime import compile_openvino, one_thread, one_torch_thread, openvino
 from streamer.nets.fcos import Fcos
 
 FASTEST_FIRST = ("openvino", "onnxruntime", "torch")
@@ -164,12 +164,8 @@ def disagreement(heads: Heads, network: Fcos) -> tuple[float, float]:
     patches = random.integers(0, 256, (2, height // 32, width // 32, 3)).repeat(32, axis=1).repeat(32, axis=2)
     noise = random.integers(-32, 33, patches.shape)
     pictures = torch.from_numpy(np.clip(patches + noise, 0, 255).astype(np.uint8))
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # more wait for each other where another program keeps a core busy
-    try:
+    with one_torch_thread():
         expected = TorchHeads(network, torch.device("cpu"))(pictures)
-    finally:
-        torch.set_num_threads(threads)
     given = heads(pictures)
     apart = [one - other for one, other in zip(given, expected, strict=True)]
     most = torch.stack([each.abs().max() for each in apart])

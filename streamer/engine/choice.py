@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 import torch
 
-from streamer.device import precision
+from streamer.device import multiplies_bytes, precision
 from streamer.errors import ConfigError, ModelError
 
 logger = logging.getLogger(__name__)
@@ -125,19 +126,26 @@ def checked(engine: str, make: Callable[[], E], fault: Callable[[E], str | None]
     return made
 
 
-def shortest(what: str, make: Callable[[torch.dtype], E]) -> E:
-    """Make an engine that computes in 16 bits where the CPU has them and the results allow it, else in 32.
+def shortest(what: str, make: Callable[[torch.dtype], E], *, rough: bool = False) -> E:
+    """Make an engine that computes in as few bits as the CPU has in hardware and the results allow.
+
+    Those are 16, else 32.
 
     Args:
         what: it runs, for messages.
         make: raises ``UnusableError`` as ``checked`` does.
+        rough: whether 8 bits (``torch.int8``) come first, which make it faster and its results worse.
 
     Raises:
-        UnusableError: neither can be used.
+        UnusableError: none can be used.
     """
+    kinds = [torch.int8] if rough and multiplies_bytes() else []
     if (kind := precision(torch.device("cpu"))) != torch.float32:
+        kinds.append(kind)
+    for kind, following in itertools.pairwise([*kinds, torch.float32]):
         try:
             return make(kind)
         except UnusableError as error:
-            logger.info("%s in 16 bits: %s; trying 32", what, error)
+            bits, fewer = (8 * each.itemsize for each in (following, kind))
+            logger.info("%s in %d bits: %s; trying %d", what, fewer, error, bits)
     return make(torch.float32)

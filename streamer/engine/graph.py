@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +12,24 @@ from torch import Tensor, fx
 from streamer.engine import proto
 
 
+class Range(NamedTuple):
+    """What values lie in."""
+
+    low: float
+    high: float
+
+
 class Graph:
     """What has been written so far: operations on named values, and constants."""
 
-    def __init__(self) -> None:
+    def __init__(self, within: Mapping[str, Range] | None = None) -> None:
+        """Begin with nothing.
+
+        Args:
+            within: what the convolutions to be computed in 8 bits take, by name; see
+                ``streamer.engine.quantise``.
+        """
+        self.within = within or {}
         self.nodes: list[bytes] = []
         self.constants: list[bytes] = []
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 IR_VERSION, OPSET = 8, 13
 """Old enough for every runtime of the last years, new enough for all that is written here."""
 
-KINDS: Mapping[str, int] = {"float32": 1, "uint8": 2, "int64": 7}
+KINDS: Mapping[str, int] = {"float32": 1, "uint8": 2, "int8": 3, "int64": 7}
 """ONNX's numbers for numpy's types."""
 
 Attribute: TypeAlias = int | float | str | Sequence[int]

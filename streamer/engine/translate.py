@@ -16,7 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
-from streamer.engine.graph import Graph
+from streamer.engine import quantise
+from streamer.engine.graph import Graph, Range
 
 Node: TypeAlias = Any
 """An ``fx.Node`` of an operation that is known, so that it is known too what its arguments are."""
@@ -165,11 +166,16 @@ def _binary(kind: str) -> Translation:
     return lambda graph, node, _: graph.add(kind, node.name, graph.operand(node, 0), graph.operand(node, 1))
 
 
-def _filters(graph: Graph, node: Node, layer: Any) -> list[str]:
-    """Return the inputs of a convolution."""
+def _filters(graph: Graph, node: Node, layer: Any, within: Range | None = None) -> list[str]:
+    """Return the inputs of a convolution, in 8 bits where it is known what the first of them lies within."""
     if isinstance(layer.padding, str) or layer.padding_mode != "zeros":
         raise _refuse(node)
-    names = [graph.operand(node, 0), graph.constant(f"{node.name}.weight", layer.weight)]
+    given, weight = graph.operand(node, 0), f"{node.name}.weight"
+    if within is None:
+        names = [given, graph.constant(weight, layer.weight)]
+    else:
+        given = quantise.rounded(graph, f"{node.name}.given", given, within)
+        names = [given, quantise.weights(graph, weight, layer.weight)]
     if layer.bias is not None:
         names.append(graph.constant(f"{node.name}.bias", layer.bias))
     return names
@@ -177,7 +183,7 @@ def _filters(graph: Graph, node: Node, layer: Any) -> list[str]:
 
 def _convolution(graph: Graph, node: Node, layer: Any) -> None:
     graph.add(
-        "Conv", node.name, *_filters(graph, node, layer),
+        "Conv", node.name, *_filters(graph, node, layer, graph.within.get(node.target)),
         strides=layer.stride, pads=layer.padding * 2, dilations=layer.dilation, group=layer.groups,
     )  # fmt: skip
 

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from streamer.device import precision
 from streamer.engine import choice
 from streamer.engine.choice import checked
-from streamer.engine.runtime import compile_openvino, one_thread, openvino
+from streamer.engine.quantise import ranges
+from streamer.engine.runtime import compile_openvino, one_thread, one_torch_thread, openvino
 from streamer.measure import psnr
 from streamer.nets import Network
 from streamer.restore.export import HINTS, PICTURES, Export
@@ -67,14 +68,20 @@ class TorchEngine:
     @torch.inference_mode()
     def __call__(self, pictures: torch.Tensor, hints: torch.Tensor | None = None) -> torch.Tensor:
         """Restore pictures; see ``Engine``."""
-        # channels stay last in memory, which is also how convolutions on a CPU are fastest
-        given = pictures.permute(0, 3, 1, 2).float().div_(255)
-        if hints is not None:
-            given = torch.cat([given, hints], dim=1).contiguous(memory_format=torch.channels_last)
+        given = planes(pictures, hints)
         with torch.autocast(self.device.type, self._kind, enabled=self._kind != torch.float32):
             output: torch.Tensor = self._network(given)
         levels = output.float().mul(255).round_().clamp_(0, 255).to(torch.uint8)
         return levels.permute(0, 2, 3, 1).contiguous()
+
+
+def planes(pictures: torch.Tensor, hints: torch.Tensor | None) -> torch.Tensor:
+    """Turn what an engine takes into what a network does: float32 ``[B, inputs, H, W]``, 0 to 1."""
+    # channels stay last in memory, which is also how convolutions on a CPU are fastest
+    given = pictures.permute(0, 3, 1, 2).float().div_(255)
+    if hints is None:
+        return given
+    return torch.cat([given, hints], dim=1).contiguous(memory_format=torch.channels_last)
 
 
 class OnnxRuntimeEngine:
@@ -110,6 +117,12 @@ class OpenVinoEngine:
     device = torch.device("cpu")
 
     def __init__(self, export: Export, kind: torch.dtype) -> None:
+        """Take a network into service.
+
+        Args:
+            export: of the network.
+            kind: what is computed in bfloat16 (or float32) of what the export does not have in 8 bits.
+        """
         core, version = openvino()
         precision = "bf16" if kind == torch.bfloat16 else "f32"
 
@@ -120,7 +133,8 @@ class OpenVinoEngine:
             graph.reshape(shapes)
             return compile_openvino(graph, precision).create_infer_request()
 
-        self.name = f"openvino {version} (CPU, 1 thread, {precision})"
+        shown = f"int8 and {precision}" if export.quantised else precision
+        self.name = f"openvino {version} (CPU, 1 thread, {shown})"
         self._programs = Programs(compiled)
 
     def __call__(self, pictures: torch.Tensor, hints: torch.Tensor | None = None) -> torch.Tensor:
@@ -157,7 +171,9 @@ def one_by_one(pictures: torch.Tensor, hints: torch.Tensor | None) -> Iterator[d
         yield feeds
 
 
-def choose(network: Network, engine: str, device: torch.device, name: str, size: int | None) -> Engine:
+def choose(
+    network: Network, engine: str, device: torch.device, name: str, size: int | None, *, rough: bool = False
+) -> Engine:
     """Make the engine that ``restore.engine`` asks for; see ``streamer.engine.choice.choose``.
 
     Args:
@@ -166,6 +182,8 @@ def choose(network: Network, engine: str, device: torch.device, name: str, size:
         device: of the run.
         name: of the model, for messages.
         size: side of the squares that it takes, in pixels; None: any.
+        rough: whether OpenVINO may compute in 8 bits, where the CPU has instructions for that: what comes out
+            is some 46 dB from what it would be, which is little beside what a restored region lacks.
 
     Raises:
         ConfigError: an engine is asked for that is not installed.
@@ -182,14 +200,37 @@ def choose(network: Network, engine: str, device: torch.device, name: str, size:
         )
 
     def with_openvino(kind: torch.dtype) -> Engine:
+        if kind == torch.int8:
+            return checked("openvino", lambda: quantised(network, size), fault)
         return checked("openvino", lambda: OpenVinoEngine(Export(network), kind), fault)
 
     makers: dict[str, Callable[[], Engine]] = {
         "torch": lambda: TorchEngine(network, device, precision(device)),
         "onnxruntime": lambda: checked("onnxruntime", lambda: OnnxRuntimeEngine(Export(network)), fault),
-        "openvino": lambda: choice.shortest(name, with_openvino),
+        "openvino": lambda: choice.shortest(name, with_openvino, rough=rough),
     }
     return choice.choose(f"restoring by {name}", "restore.engine", engine, device, makers, fastest_first())
+
+
+def quantised(network: Network, size: int | None) -> OpenVinoEngine:
+    """Make an engine that computes in 8 bits, and in 16 where that is not worth it.
+
+    What is rounded by how much is found on pictures of its own, not those by which engines are judged: such
+    as come, blurred and sharp, and noise, which has all the contrast and detail that there can be.
+
+    Args:
+        network: in evaluation mode and on the CPU.
+        size: of the pictures that it takes; None: any.
+    """
+    side, examples = side_of(network, size), []
+    for seed in (1, 2):
+        clean, degraded, hints = fixed_pair(side, network.inputs - 3, seed)
+        noise = np.random.default_rng(seed).integers(0, 256, clean.shape, np.uint8)
+        pictures = (clean, degraded, torch.from_numpy(noise))
+        examples += [planes(each, hints) for each in pictures]
+    with one_torch_thread():
+        within = ranges(network, examples)
+    return OpenVinoEngine(Export(network, within), precision(torch.device("cpu")))
 
 
 def fastest_first() -> tuple[str, ...]:
@@ -215,14 +256,10 @@ def disagreement(engine: Engine, network: Network, size: int | None) -> tuple[fl
         By how many dB the PSNR of their outputs against the clean pictures differs, and the PSNR between the
         two; all over both pictures and the three colours, after rounding to 8 bits.
     """
-    side = size or -(-64 // network.stride) * network.stride
+    side = side_of(network, size)
     clean, degraded, hints = fixed_pair(side, network.inputs - 3)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # more wait for each other where another program keeps a core busy
-    try:
+    with one_torch_thread():
         expected = TorchEngine(network, torch.device("cpu"), torch.float32)(degraded, hints)
-    finally:
-        torch.set_num_threads(threads)
     given = engine(degraded, hints)
     if given.shape != expected.shape:
         raise RuntimeError(f"gives {tuple(given.shape)}, expected {tuple(expected.shape)}")
@@ -230,12 +267,19 @@ def disagreement(engine: Engine, network: Network, size: int | None) -> tuple[fl
     return (0.0 if one == other else abs(one - other)), decibels(given, expected)
 
 
-def fixed_pair(side: int, hints: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+def side_of(network: Network, size: int | None) -> int:
+    """Return the side of the squares that a network is tried on: about 64 pixels where it takes any."""
+    return size or -(-64 // network.stride) * network.stride
+
+
+def fixed_pair(
+    side: int, hints: int, seed: int = 0
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
     """Return two clean pictures, uint8 ``[2, side, side, 3]``, the same blurred and noisy, and hints.
 
     Pictures are patches of colour, coarse ones and finer ones of less contrast, as scenes have them.
     """
-    random = np.random.default_rng(0)
+    random = np.random.default_rng(seed)
     pictures = []
     for _ in range(2):
         levels = np.full((side, side, 3), 128.0)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 
 from streamer.engine import proto
-from streamer.engine.graph import Graph
+from streamer.engine.graph import Graph, Range
 from streamer.engine.translate import translate
 from streamer.nets import Network
 
@@ -16,24 +18,30 @@ PICTURES, HINTS, RESTORED = "given.pictures", "given.hints", "given.restored"
 class Export:
     """A network's ONNX files; one for all sizes of pictures, where it does not ask for theirs."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, within: Mapping[str, Range] | None = None) -> None:
         """Translate the network.
 
         Args:
             network: in evaluation mode and on the CPU.
+            within: what its convolutions take, of those to be computed in 8 bits, by name.
 
         Raises:
             NotImplementedError: something in it has no translation; says what.
         """
         self._network = network
-        self._free, self.sized = export(network, network.stride, network.stride)
+        self._within = within
+        self.quantised = bool(within)
+        """Whether some of it is to be computed in 8 bits."""
+        self._free, self.sized = export(network, network.stride, network.stride, within)
 
     def of(self, height: int, width: int) -> bytes:
         """Return the file for pictures of a size, which takes them one by one if the network is ``sized``."""
-        return export(self._network, height, width)[0] if self.sized else self._free
+        return export(self._network, height, width, self._within)[0] if self.sized else self._free
 
 
-def export(network: Network, height: int, width: int) -> tuple[bytes, bool]:
+def export(
+    network: Network, height: int, width: int, within: Mapping[str, Range] | None = None
+) -> tuple[bytes, bool]:
     """Return a network as an ONNX file, and whether that is for one picture of that size alone.
 
     It takes any number of pictures of any size (a multiple of the network's stride) as they lie in memory,
@@ -44,11 +52,12 @@ def export(network: Network, height: int, width: int) -> tuple[bytes, bool]:
         network: in evaluation mode and on the CPU.
         height: of a picture.
         width: likewise.
+        within: what its convolutions take, of those to be computed in 8 bits, by name.
 
     Raises:
         NotImplementedError: something in it has no translation; says what.
     """
-    graph = Graph()
+    graph = Graph(within)
     white = graph.number("white", 255.0)
     levels = graph.planes("pictures.planes", PICTURES)
     given = graph.add("Div", "pictures.input", levels, white)

@@ -181,7 +181,9 @@ def load(config: RestoreConfig, device: torch.device) -> Restorer:
             "set it to frame, or leave it out"
         )
     name = _name(path)
-    engine = choose(network, config.engine, device, name, header.size)
+    # what is hidden comes back at 20 dB, and a whole frame that was only noisy at 40: 8 bits show there
+    rough = header.task in REGIONAL
+    engine = choose(network, config.engine, device, name, header.size, rough=rough)
     return Restorer(network, header, device, mode, engine, name)
 
 

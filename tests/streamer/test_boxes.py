@@ -69,6 +69,13 @@ def test_boxes_are_joined_where_one_covers_hardly_more() -> None:
     assert len(joined(whole_boxes((0, 0, 9, 9), (50, 50, 59, 59)), 0.5)) == 2
 
 
+def test_a_box_is_joined_with_the_one_that_takes_least_more() -> None:
+    left, between, right = (0, 0, 100, 100), (98, 10, 107, 90), (107, 5, 206, 95)
+    # 1.3% more than it and the left one, 0.9% more than it and the right one, 5.9% more than all
+    assert sorted(joined(whole_boxes(left, right, between), 0.03).tolist()) == [[*left], [98, 5, 206, 95]]
+    assert joined(whole_boxes(left, right, between), 0.06).tolist() == [[0, 0, 206, 100]]
+
+
 def test_a_row_of_boxes_does_not_grow_without_end() -> None:
     stairs = whole_boxes(*((10 * n, 10 * n, 10 * n + 100, 10 * n + 100) for n in range(40)))
     steps = joined(stairs, 0.1)

@@ -161,6 +161,24 @@ def test_without_a_gpu_the_real_torch_gives_the_cpu_or_an_error() -> None:
         device.resolve("cuda")
 
 
+@pytest.mark.parametrize(
+    ("capabilities", "expected"),
+    [({}, False), ({"avx512_f": True, "avx512_vnni": False}, False)]
+    + [({name: True}, True) for name in ("avx512_vnni", "avx_vnni", "amx_int8")],
+)
+def test_whether_the_cpu_multiplies_bytes(
+    capabilities: dict[str, bool], expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
+    assert device.multiplies_bytes() is expected
+
+
+def test_a_torch_that_does_not_know_the_cpu_has_single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    assert not device.multiplies_bytes()
+    assert device.precision(torch.device("cpu")) == torch.float32
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_with_a_gpu_the_real_torch_works_on_it() -> None:

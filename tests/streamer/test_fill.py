@@ -12,7 +12,7 @@ from tests.values import street
 METHODS = ["gaussian", "pixelate", "solid"]
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(
     width=st.integers(1, 120), height=st.integers(1, 120), region=st.integers(1, 700),
     method=st.sampled_from(METHODS), kernel=st.sampled_from([None, 51]),

@@ -187,7 +187,7 @@ def hidden_pixels(covering: hide.Covering) -> torch.Tensor:
 COORDINATE = st.floats(-60, 160, width=32)
 
 
-@settings(deadline=None, max_examples=120)
+@settings(max_examples=120)
 @given(
     rows=st.lists(st.tuples(COORDINATE, COORDINATE, COORDINATE, COORDINATE), max_size=4),
     width=st.integers(1, 100), height=st.integers(1, 100),
@@ -216,7 +216,7 @@ def test_any_boxes_on_any_frame_are_hidden_and_nothing_else_is(
         assert (covering.picture[marked] % 8 == 0).all()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     x0=st.integers(0, 39), y0=st.integers(0, 29), width=st.integers(1, 40), height=st.integers(1, 30),
     method=st.sampled_from(METHODS), shape=st.sampled_from(SHAPES), edge=st.sampled_from(["soft", "hard"]),

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -19,7 +19,6 @@ def ellipse(region: tuple[int, int, int, int], edge: str = "hard") -> NDArray[np
     return mask
 
 
-@settings(deadline=None)
 @given(START, SIZE, EDGE)
 def test_an_ellipse_lies_in_its_region_reaches_its_sides_and_holds_its_middle(
     start: tuple[int, int], size: tuple[int, int], edge: str
@@ -32,7 +31,6 @@ def test_an_ellipse_lies_in_its_region_reaches_its_sides_and_holds_its_middle(
     assert mask[(y0 + y1) // 2, (x0 + x1) // 2]
 
 
-@settings(deadline=None)
 @given(START, SIZE, EDGE, st.booleans())
 def test_what_is_opaque_is_the_filling_what_lies_beyond_is_not_touched_and_torch_agrees(
     start: tuple[int, int], size: tuple[int, int], edge: str, round_: bool

@@ -3,7 +3,7 @@ import random
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer.config import ZonesConfig
@@ -20,7 +20,6 @@ def test_the_whole_frame_as_a_zone_covers_every_pixel(width: int, height: int) -
     assert touched([WHOLE], width, height).all()
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=3, max_size=6),
     st.integers(1, 40), st.integers(1, 40), st.randoms(use_true_random=False),

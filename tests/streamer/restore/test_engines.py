@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import Any
 
 import numpy as np
@@ -198,6 +199,71 @@ def test_openvino_uses_16_bits_only_where_that_agrees(
     assert chosen.name.endswith("(CPU, 1 thread, f32)")
     assert "dB away from torch on fixed pictures" in caplog.messages[0]
     assert caplog.messages[0].endswith("; trying 32")
+
+
+@needs_openvino
+@pytest.mark.parametrize(
+    ("bytes_", "rough", "expected"), [(True, True, "int8"), (True, False, "f32"), (False, True, "f32")]
+)
+def test_openvino_uses_8_bits_where_the_cpu_has_them_and_they_are_good_enough(
+    bytes_: bool, rough: bool, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choice, "multiplies_bytes", lambda: bytes_)
+    for module in (choice, engines):
+        monkeypatch.setattr(module, "precision", lambda _: torch.float32)
+    of = network()
+    chosen = choose(of, "openvino", CPU, "deblur", 64, rough=rough)
+    name = re.escape(f"(CPU, 1 thread, {expected}")
+    assert re.search(name, chosen.name)
+    assert disagreement(chosen, of, 64)[1] > 40
+    assert not any(module._forward_pre_hooks for module in of.modules())
+
+
+@needs_openvino
+def test_8_bits_give_way_to_more_where_they_do_not_agree(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Off(OpenVinoEngine):
+        """In 8 bits each level is too high."""
+
+        def __call__(self, given: Tensor, hints: Tensor | None = None) -> Tensor:
+            return super().__call__(given, hints) + 9 * ("int8" in self.name)
+
+    monkeypatch.setattr(engines, "OpenVinoEngine", Off)
+    monkeypatch.setattr(choice, "multiplies_bytes", lambda: True)
+    for kind, bits, named in ((torch.bfloat16, 16, "bf16"), (torch.float32, 32, "f32")):
+        caplog.clear()
+        monkeypatch.setattr(choice, "precision", lambda _, kind=kind: kind)
+        with caplog.at_level(logging.INFO):
+            chosen = choose(network(), "openvino", CPU, "deblur", None, rough=True)
+        assert chosen.name.endswith(f"(CPU, 1 thread, {named})")
+        assert re.fullmatch(
+            rf"deblur in 8 bits: openvino .*int8.* dB away from torch .*; trying {bits}", caplog.messages[0]
+        )
+
+
+@needs_openvino
+def test_a_network_that_cannot_be_translated_is_not_tried_in_8_bits_either(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(choice, "multiplies_bytes", lambda: True)
+    with pytest.raises(ModelError, match=r"restore\.engine: openvino cannot run this network .*erf"):
+        choose(Untranslated(), "openvino", CPU, "paired", None, rough=True)
+
+
+@needs_openvino
+def test_the_bundled_restorer_in_8_bits_restores_as_well() -> None:
+    """On pictures by which nothing was chosen, with the whole contrast that there can be."""
+    of, header = modelfile.load(modelfile.locate("bundled"))
+    made = engines.quantised(of, header.size)
+    assert "int8" in made.name
+    apart, alike = disagreement(made, of, header.size)
+    assert apart < 0.02
+    assert alike > 48
+    clean, degraded, _ = engines.fixed_pair(64, 0, seed=7)
+    given = torch.cat([clean, degraded, 255 - degraded, 255 * (degraded > 127)]).to(torch.uint8)
+    expected = TorchEngine(of, CPU, torch.float32)(given)
+    assert engines.decibels(made(given), expected) > 40
 
 
 class Wrong(OnnxRuntimeEngine):
