@@ -45,7 +45,7 @@ def engines(network: Network, size: int | None) -> Mapping[str, Engine]:
     made: dict[str, Engine] = {}
     if installed("openvino"):
         with suppress(NotImplementedError):  # said below
-            made["OpenVINO, int8"] = quantised(network, size)
+            made["OpenVINO, int8"] = quantised(network, size)  # as bfloat16 where it has too few layers
     for kind in (torch.bfloat16, torch.float32):
         name = str(kind).removeprefix("torch.")
         made[f"torch, {name}"] = TorchEngine(copy.deepcopy(network), CPU, kind)

@@ -18,7 +18,7 @@ from streamer.frame import Detections
 def mirrored(image: torch.Tensor) -> torch.Tensor:
     """Turn a picture left to right: uint8 ``[H, W, 3]`` to the same, on its device."""
     if image.device.type == "cpu":
-        return torch.from_numpy(cv2.flip(image.numpy(), 1))  # in half the time that torch takes
+        return torch.from_numpy(cv2.flip(image.numpy(), 1))  # torch takes longer
     return image.flip(1)
 
 

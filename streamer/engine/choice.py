@@ -145,6 +145,8 @@ def shortest(what: str, make: Callable[[torch.dtype], E], *, rough: bool = False
     for kind, following in itertools.pairwise([*kinds, torch.float32]):
         try:
             return make(kind)
+        except UntranslatedError:
+            raise  # with more bits it has no translation either
         except UnusableError as error:
             bits, fewer = (8 * each.itemsize for each in (following, kind))
             logger.info("%s in %d bits: %s; trying %d", what, fewer, error, bits)

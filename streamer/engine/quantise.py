@@ -21,13 +21,13 @@ from streamer.engine.graph import Graph, Range
 def ranges(network: nn.Module, examples: Iterable[Tensor]) -> dict[str, Range]:
     """Return what to round the inputs of a network's convolutions by.
 
-    The first and the last convolution are left as they are: they are small, and errors there are seen most.
-    So are depthwise ones, which an engine hardly computes faster in 8 bits.
+    The first and the last of them are left as they are: they are small, and errors there are seen most. So
+    are convolutions in groups, which an engine hardly computes faster in 8 bits, and transposed ones.
 
     Args:
         network: in evaluation mode and on the CPU.
-        examples: of what it takes, as wide in contrast and detail as what will come: beyond the values that
-            they cause, others are cut off.
+        examples: of what it takes, like what will come. Beyond the values that they cause, others are cut
+            off; with examples of more contrast than ever comes, all are rounded by more.
 
     Returns:
         By the layer's name in the network, in the order in which they work.

@@ -16,6 +16,8 @@ class Network(nn.Module):
     """Whether it adds a correction to its input instead of drawing the picture anew."""
     inputs: int = 3
     """Channels that it takes: RGB, or RGB and three of a colour hint (cb, cr, confidence)."""
+    plain: bool = False
+    """Whether nearly all of its work is convolutions with many channels, which 8 bits make faster."""
     grey: bool = False
     """Whether it works on the brightness alone, and gives three equal channels."""
 

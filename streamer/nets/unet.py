@@ -54,6 +54,7 @@ class UNet(Network):
     """Adds a correction to its input; with fresh weights the correction is zero."""
 
     residual = True
+    plain = True
 
     def __init__(self, options: Options | None = None) -> None:
         super().__init__()

@@ -181,8 +181,9 @@ def load(config: RestoreConfig, device: torch.device) -> Restorer:
             "set it to frame, or leave it out"
         )
     name = _name(path)
-    # what is hidden comes back at 20 dB, and a whole frame that was only noisy at 40: 8 bits show there
-    rough = header.task in REGIONAL
+    # what is hidden comes back at 20 dB, and a whole frame that was only noisy at 40, where 8 bits show; and
+    # for regions of all sizes each has to be compiled, which takes twice as long
+    rough = mode == "regions" and network.plain and header.size is not None
     engine = choose(network, config.engine, device, name, header.size, rough=rough)
     return Restorer(network, header, device, mode, engine, name)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,16 @@ from torch import Tensor, nn
 
 from streamer import modelfile, nets
 from streamer.engine import choice, runtime
+from streamer.engine.graph import Range
+from streamer.engine.quantise import ranges
 from streamer.errors import ConfigError, ModelError
+from streamer.modelfile import Header
 from streamer.nets import Network
 from streamer.restore import engines
 from streamer.restore.engines import OnnxRuntimeEngine, OpenVinoEngine, TorchEngine, choose, disagreement
 from streamer.restore.export import Export
+from streamer.restore.restorer import load
+from streamer.restorers import Mode, RestoreConfig
 from tests.installed import ENGINES, needs_openvino
 
 CPU = torch.device("cpu")
@@ -243,12 +249,65 @@ def test_8_bits_give_way_to_more_where_they_do_not_agree(
 
 
 @needs_openvino
-def test_a_network_that_cannot_be_translated_is_not_tried_in_8_bits_either(
-    monkeypatch: pytest.MonkeyPatch,
+def test_a_network_that_cannot_be_translated_is_not_tried_in_more_bits(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(choice, "multiplies_bytes", lambda: True)
+    monkeypatch.setattr(choice, "precision", lambda _: torch.bfloat16)
+    caplog.set_level(logging.INFO)
     with pytest.raises(ModelError, match=r"restore\.engine: openvino cannot run this network .*erf"):
         choose(Untranslated(), "openvino", CPU, "paired", None, rough=True)
+    assert not any("trying" in message for message in caplog.messages)
+
+
+@needs_openvino
+def test_ranges_come_from_other_pictures_than_those_by_which_engines_are_judged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    examples: list[Tensor] = []
+
+    def noted(of: nn.Module, given: list[Tensor]) -> dict[str, Range]:
+        examples.extend(given)
+        return ranges(of, given)
+
+    monkeypatch.setattr(engines, "ranges", noted)
+    monkeypatch.setattr(engines, "precision", lambda _: torch.bfloat16)
+    assert engines.quantised(network(), 32).name.endswith("(CPU, 1 thread, int8 and bf16)")
+    judged = [engines.planes(each, None) for each in engines.fixed_pair(32, 0)[:2]]
+    assert not any(torch.equal(one, other) for one in examples for other in judged)
+    assert max(each.diff(dim=-1).abs().mean() for each in examples) > 0.3  # noise: 1 / 3
+
+
+def test_a_network_that_asks_for_sizes_is_written_in_8_bits_at_each_of_them() -> None:
+    of = network("chroma with hints")
+    given = engines.planes(pictures(2, 64, 64), torch.zeros(2, 3, 64, 64))
+    files = [Export(of, ranges(of, [given])).of(side, 64) for side in (64, 96)]
+    assert all(b"QuantizeLinear" in each for each in files)
+    assert files[0] != files[1]
+    assert b"QuantizeLinear" not in Export(of).of(64, 64)
+
+
+@needs_openvino
+@pytest.mark.parametrize(
+    ("model", "mode", "expected"),
+    [
+        ("bundled", None, True),
+        ("bundled", "frame", False),
+        ("bundled:denoise", None, False),
+        ("bundled:denoise", "regions", False),  # at their own sizes
+        ("bundled:deblur-sigma4", None, False),
+        ("other.safetensors", "regions", False),
+    ],
+)
+def test_what_restores_hidden_regions_as_squares_does_so_in_8_bits_and_nothing_else(
+    model: str, mode: Mode | None, expected: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(choice, "multiplies_bytes", lambda: True)
+    header = Header(*NETWORKS["nafnet"], task="deblur", size=32)
+    modelfile.save(Path("other.safetensors"), network("nafnet"), header, half=False)
+    made = load(RestoreConfig(model=model, mode=mode, engine="openvino"), CPU)
+    assert ("int8" in made.engine.name) is expected
 
 
 @needs_openvino
