@@ -15,7 +15,6 @@ import statistics
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 
 import cv2
 import numpy as np
@@ -43,15 +42,14 @@ CPU = torch.device("cpu")
 def engines(network: Network, size: int | None) -> Mapping[str, Engine]:
     """Every engine that is installed and runs the network, in all precisions that it has."""
     made: dict[str, Engine] = {}
-    if installed("openvino"):
-        with suppress(NotImplementedError):  # said below
-            made["OpenVINO, int8"] = quantised(network, size)  # as bfloat16 where it has too few layers
     for kind in (torch.bfloat16, torch.float32):
         name = str(kind).removeprefix("torch.")
         made[f"torch, {name}"] = TorchEngine(copy.deepcopy(network), CPU, kind)
         try:
             if installed("openvino"):
                 made[f"OpenVINO, {name}"] = OpenVinoEngine(Export(network), kind)
+            if kind == torch.bfloat16 and installed("openvino"):
+                made["OpenVINO, int8"] = quantised(network, size)  # as bfloat16 where it has too few layers
             if kind == torch.float32:
                 made[f"ONNX Runtime, {name}"] = OnnxRuntimeEngine(Export(network))
         except NotImplementedError as error:
@@ -84,7 +82,7 @@ def table(model: str, repeat: int) -> Table:
     cases = {}
     if (side := header.size) is not None:
         cases = {f"{n} of {side}x{side}": pictures(n, side, side) for n in (8, 16)}
-    cases["720p"] = pictures(1, *(-(-length // network.stride) * network.stride for length in (720, 1280)))
+    cases["720p"] = pictures(1, network.fitting(720), network.fitting(1280))
     running = engines(network, header.size)
     costs = [
         cost(running, given, network.inputs - 3, max(3, repeat // (4 if name == "720p" else 1)))

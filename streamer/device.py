@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -55,6 +56,20 @@ def multiplies_bytes() -> bool:
     """Whether the CPU multiplies and adds up bytes in one instruction: VNNI or AMX on x86."""
     capabilities = _capabilities()
     return any(capabilities.get(name) for name in ("avx512_vnni", "avx_vnni", "amx_int8"))
+
+
+@contextmanager
+def one_torch_thread() -> Iterator[None]:
+    """Let torch work in the thread that calls it for as long as the block takes.
+
+    More of them wait for each other, by spinning, where something else keeps a core busy.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _capabilities() -> Mapping[str, object]:

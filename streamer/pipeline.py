@@ -26,7 +26,7 @@ from streamer.channel import Channel, Guarded, Intake, Worker, ahead
 from streamer.config import Config
 from streamer.detect.ensemble import Ensemble
 from streamer.detect.stage import stage as detect_stage
-from streamer.device import resolve
+from streamer.device import one_torch_thread, resolve
 from streamer.errors import ConfigError, StageError, StreamerError
 from streamer.frame import Batch, Dropped, End, Frame, Marker, Result
 from streamer.record import Sought
@@ -362,14 +362,13 @@ def one_thread_each() -> Iterator[None]:
     each other (benchmarks/throughput.py; SSDLite took 62 ms with one torch thread on a busy machine, and 400
     to 3,100 with two).
     """
-    before = cv2.getNumThreads(), torch.get_num_threads()
+    before = cv2.getNumThreads()
     cv2.setNumThreads(1)
-    torch.set_num_threads(1)
     try:
-        yield
+        with one_torch_thread():
+            yield
     finally:
-        cv2.setNumThreads(before[0])
-        torch.set_num_threads(before[1])
+        cv2.setNumThreads(before)
 
 
 def _timeout(config: Config) -> float:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import settings
 
+from streamer.device import one_torch_thread
 from tests.standin import StandIn
 
 settings.register_profile("shared machines", deadline=None)  # a core may be busy with something else
@@ -57,10 +58,8 @@ def detector(monkeypatch: pytest.MonkeyPatch) -> StandIn:
 @pytest.fixture
 def one_thread() -> Iterator[None]:
     """As in a run: torch's threads wait for each other by spinning, for long where a core is busy."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+    with one_torch_thread():
+        yield
 
 
 def _is_ours(thread: threading.Thread) -> bool:

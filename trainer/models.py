@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import trainer.config
 from streamer import modelfile, nets
-from streamer.device import precision
+from streamer.device import one_torch_thread, precision
 from streamer.errors import ConfigError
 from streamer.nets import Network
 
@@ -88,7 +88,7 @@ def choose(name: str) -> Choice:
 def cost(choice: Choice, device: torch.device) -> Cost:
     """Build a network with fresh weights, count and time it."""
     network = nets.build(choice.network, choice.options).eval()
-    side = network.stride * -(-SIDE // network.stride)
+    side = network.fitting(SIDE)
     weights = network.state_dict().values()
     return Cost(
         parameters=sum(parameter.numel() for parameter in network.parameters()),
@@ -155,17 +155,13 @@ def _seconds(network: Network, side: int, device: torch.device) -> float:
     images = images.contiguous(memory_format=torch.channels_last)
     network = network.to(memory_format=torch.channels_last)
     kind = precision(device)
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
     taken = []
-    try:
-        with torch.inference_mode(), torch.autocast(device.type, kind, enabled=kind != torch.float32):
-            for _ in range(1 + RUNS):
-                start = _now(device)
-                network(images)
-                taken.append(_now(device) - start)
-    finally:
-        torch.set_num_threads(before)
+    autocast = torch.autocast(device.type, kind, enabled=kind != torch.float32)
+    with one_torch_thread(), torch.inference_mode(), autocast:
+        for _ in range(1 + RUNS):
+            start = _now(device)
+            network(images)
+            taken.append(_now(device) - start)
     return min(taken[1:])
 
 

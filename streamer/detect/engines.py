@@ -13,9 +13,10 @@ import numpy as np
 import torch
 
 from streamer.detect.export import INPUT, export
+from streamer.device import one_torch_thread
 from streamer.engine import choice
 from streamer.engine.choice import checked
-from streamer.engine.runtime import compile_openvino, one_thread, one_torch_thread, openvino
+from streamer.engine.runtime import compile_openvino, one_thread, openvino
 from streamer.nets.fcos import Fcos
 
 FASTEST_FIRST = ("openvino", "onnxruntime", "torch")

@@ -17,6 +17,9 @@ from torch import Tensor, nn
 
 from streamer.engine.graph import Graph, Range
 
+LEAST = 1e-12
+"""The least step from one level to the next: of a layer that takes or has nothing but zeros."""
+
 
 def ranges(network: nn.Module, examples: Iterable[Tensor]) -> dict[str, Range]:
     """Return what to round the inputs of a network's convolutions by.
@@ -85,7 +88,3 @@ def weights(graph: Graph, name: str, values: Tensor) -> str:
         graph.constant(f"{name}.levels", levels), graph.constant(f"{name}.steps", steps),
         graph.constant(f"{name}.zeros", torch.zeros(len(levels), dtype=torch.int8)), axis=0,
     )  # fmt: skip
-
-
-LEAST = 1e-12
-"""The least step from one level to the next: of a layer that takes or has nothing but zeros."""

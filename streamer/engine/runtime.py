@@ -8,11 +8,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
-
-import torch
 
 ERRORS_ONLY = 3
 """ONNX Runtime's log severity."""
@@ -29,17 +25,6 @@ def one_thread() -> Any:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
     return options
-
-
-@contextmanager
-def one_torch_thread() -> Iterator[None]:
-    """Let torch work in one thread for as long as the block takes."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # more wait for each other where another program keeps a core busy
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def compile_openvino(graph: Any, precision: str) -> Any:

@@ -21,6 +21,10 @@ class Network(nn.Module):
     grey: bool = False
     """Whether it works on the brightness alone, and gives three equal channels."""
 
+    def fitting(self, side: int) -> int:
+        """Return the least side that it takes of those of ``side`` pixels or more."""
+        return -(-side // self.stride) * self.stride
+
 
 def fold(channels: int, width: int, factor: int) -> nn.Sequential:
     """Return what folds squares of ``factor`` pixels a side into channels and mixes them to ``width``."""

@@ -15,11 +15,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from streamer.device import precision
+from streamer.device import one_torch_thread, precision
 from streamer.engine import choice
 from streamer.engine.choice import checked
 from streamer.engine.quantise import ranges
-from streamer.engine.runtime import compile_openvino, one_thread, one_torch_thread, openvino
+from streamer.engine.runtime import compile_openvino, one_thread, openvino
 from streamer.measure import psnr
 from streamer.nets import Network
 from streamer.restore.export import HINTS, PICTURES, Export
@@ -75,7 +75,7 @@ class TorchEngine:
         return levels.permute(0, 2, 3, 1).contiguous()
 
 
-def planes(pictures: torch.Tensor, hints: torch.Tensor | None) -> torch.Tensor:
+def planes(pictures: torch.Tensor, hints: torch.Tensor | None = None) -> torch.Tensor:
     """Turn what an engine takes into what a network does: float32 ``[B, inputs, H, W]``, 0 to 1."""
     # channels stay last in memory, which is also how convolutions on a CPU are fastest
     given = pictures.permute(0, 3, 1, 2).float().div_(255)
@@ -121,7 +121,7 @@ class OpenVinoEngine:
 
         Args:
             export: of the network.
-            kind: what is computed in bfloat16 (or float32) of what the export does not have in 8 bits.
+            kind: the precision, bfloat16 or float32, of what the export does not have in 8 bits.
         """
         core, version = openvino()
         precision = "bf16" if kind == torch.bfloat16 else "f32"
@@ -200,9 +200,10 @@ def choose(
         )
 
     def with_openvino(kind: torch.dtype) -> Engine:
-        if kind == torch.int8:
-            return checked("openvino", lambda: quantised(network, size), fault)
-        return checked("openvino", lambda: OpenVinoEngine(Export(network), kind), fault)
+        def make() -> Engine:
+            return quantised(network, size) if kind == torch.int8 else OpenVinoEngine(Export(network), kind)
+
+        return checked("openvino", make, fault)
 
     makers: dict[str, Callable[[], Engine]] = {
         "torch": lambda: TorchEngine(network, device, precision(device)),
@@ -270,7 +271,7 @@ def disagreement(engine: Engine, network: Network, size: int | None) -> tuple[fl
 
 def side_of(network: Network, size: int | None) -> int:
     """Return the side of the squares that a network is tried on: about 64 pixels where it takes any."""
-    return size or -(-64 // network.stride) * network.stride
+    return size or network.fitting(64)
 
 
 def fixed_pair(

@@ -58,6 +58,7 @@ class Restorer:
         self.hinted = network.inputs > 3
         """Whether it takes hints of colour, which a ``streamer.plate.Plate`` gives."""
         self._stride, self._residual = network.stride, network.residual
+        self._step = network.fitting(STEP)
         self._header = header
         self._device = device
 
@@ -122,7 +123,7 @@ class Restorer:
                 for region in boxes.tolist():
                     x0, y0, x1, y1 = surroundings(region, context, width, height)
                     part = picture[y0:y1, x0:x1]
-                    yield self._full(part, None, _least_multiple(STEP, self._stride)).short() - part.short()
+                    yield self._full(part, None, self._step).short() - part.short()
             return
         for some in torch.split(torch.cat([squares(*pair, size, context) for pair in pairs]), MOST_REGIONS):
             if len(some):
@@ -159,11 +160,6 @@ class Restorer:
 def mode_of(task: str) -> Mode:
     """Return to what a model that was trained for ``task`` is applied, where nothing else is said."""
     return "regions" if task in REGIONAL else "frame"
-
-
-def _least_multiple(step: int, stride: int) -> int:
-    """Return the least multiple of ``stride`` that is ``step`` or more."""
-    return -(-step // stride) * stride
 
 
 def load(config: RestoreConfig, device: torch.device) -> Restorer:

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from streamer.boxes import Boxes
+from streamer.restore.engines import planes
 
 
 def surroundings(region: Sequence[int], context: float, width: int, height: int) -> tuple[int, int, int, int]:
@@ -46,7 +47,7 @@ def squares(blurred: torch.Tensor, regions: Boxes, size: int, context: float) ->
 
 def cut(blurred: torch.Tensor, regions: Boxes, size: int, context: float) -> torch.Tensor:
     """Do the same as ``squares`` in the form that networks take: float32 ``[R, 3, size, size]``, 0 to 1."""
-    return squares(blurred, regions, size, context).permute(0, 3, 1, 2).float().div_(255)
+    return planes(squares(blurred, regions, size, context))
 
 
 def _resize_opencv(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:

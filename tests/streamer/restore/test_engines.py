@@ -188,18 +188,22 @@ def test_with_16_bits_in_hardware_torch_comes_before_onnx_runtime(monkeypatch: p
     assert chosen.name == f"torch {torch.__version__} (cpu, 16 bits)"
 
 
+def off_in(precision: str) -> type[OpenVinoEngine]:
+    class Off(OpenVinoEngine):
+        """In that precision each level is too high."""
+
+        def __call__(self, given: Tensor, hints: Tensor | None = None) -> Tensor:
+            return super().__call__(given, hints) + 9 * (precision in self.name)
+
+    return Off
+
+
 @needs_openvino
 def test_openvino_uses_16_bits_only_where_that_agrees(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    class Off(OpenVinoEngine):
-        """In 16 bits each level is too high."""
-
-        def __call__(self, given: Tensor, hints: Tensor | None = None) -> Tensor:
-            return super().__call__(given, hints) + 9 * ("bf16" in self.name)
-
-    monkeypatch.setattr(engines, "OpenVinoEngine", Off)
-    monkeypatch.setattr(engines, "precision", lambda _: torch.bfloat16)
+    monkeypatch.setattr(engines, "OpenVinoEngine", off_in("bf16"))
+    monkeypatch.setattr(choice, "precision", lambda _: torch.bfloat16)
     with caplog.at_level(logging.INFO):
         chosen = choose(network(), "openvino", CPU, "deblur", None)
     assert chosen.name.endswith("(CPU, 1 thread, f32)")
@@ -229,13 +233,7 @@ def test_openvino_uses_8_bits_where_the_cpu_has_them_and_they_are_good_enough(
 def test_8_bits_give_way_to_more_where_they_do_not_agree(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    class Off(OpenVinoEngine):
-        """In 8 bits each level is too high."""
-
-        def __call__(self, given: Tensor, hints: Tensor | None = None) -> Tensor:
-            return super().__call__(given, hints) + 9 * ("int8" in self.name)
-
-    monkeypatch.setattr(engines, "OpenVinoEngine", Off)
+    monkeypatch.setattr(engines, "OpenVinoEngine", off_in("int8"))
     monkeypatch.setattr(choice, "multiplies_bytes", lambda: True)
     for kind, bits, named in ((torch.bfloat16, 16, "bf16"), (torch.float32, 32, "f32")):
         caplog.clear()
